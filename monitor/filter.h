@@ -1,0 +1,53 @@
+// The seccomp filter: computed from the syscall table, the policy's needs and the argument area,
+// compiled by libseccomp (which no other file includes). A value: nothing is loaded here.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "arch/result.h"
+#include "arch/syscall_table.h"
+#include "policy/policy.h"
+
+namespace callgate {
+
+struct FilterInputs {
+  PolicyNeeds needs;
+  std::vector<SyscallRule> syscall_rules;
+  bool limits = false;       // the policy has limit statements
+  bool observe_all = false;  // audit or log: every row with a need is traced
+  bool co_schedule = false;  // affinity calls are answered by the monitor
+  int area_segment = -1;     // SysV id of the argument area, -1 when there is none
+  uint64_t window_end = 0;   // first address above the argument window; below it calls are guarded
+};
+
+// What the filter does with one row; what `callgate filter` and `check --show` print, and what a
+// test compares with the compiled program.
+struct RowPlan {
+  const SyscallRow* row = nullptr;
+  Gate gate = Gate::Pass;
+  int error = 0;
+  Condition condition = Condition::Always;
+};
+std::vector<RowPlan> plan_filter(const FilterInputs& inputs);
+
+struct Filter {
+  std::vector<sock_filter> program;
+};
+Result<Filter> compile_filter(const FilterInputs& inputs);
+
+// The plan in readable form: traced, refused (with errno) and passed calls, conditions in words.
+std::string describe_filter(const FilterInputs& inputs);
+// libseccomp's own pseudo code of the compiled program.
+Result<std::string> filter_pseudo_code(const FilterInputs& inputs);
+
+// Evaluates a BPF program in user space as the kernel would: the SECCOMP_RET_* value.
+uint32_t evaluate_filter(std::span<const sock_filter> program, uint32_t audit_arch, int number,
+                         std::span<const uint64_t, 6> arguments, uint64_t instruction_pointer);
+
+}  // namespace callgate
