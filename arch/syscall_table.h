@@ -62,20 +62,24 @@ enum class Operation : uint8_t {
 // passes. Judged by the filter, never by the monitor alone.
 enum class Condition : uint8_t {
   Always,
-  MmapGuard,        // PROT_EXEC of a file, or an address in the argument window
+  MmapGuard,        // PROT_EXEC of a file, or a fixed or hinted address in the argument window
   MprotectExec,     // PROT_EXEC asked
   LowAddress,       // arg 0 below the window's end
-  MremapGuard,      // arg 0 or arg 4 below the window's end
-  MadviseGuard,     // arg 0 below the window's end and advice DONTFORK or WIPEONFORK
+  MremapGuard,      // arg 0, or arg 4 with MREMAP_FIXED, below the window's end
+  MadviseGuard,     // arg 0 below the window's end and advice that would take the area's pages away
   ShmatGuard,       // our segment, or an explicit low address
   ShmctlGuard,      // our segment
   FcntlOwner,       // F_SETOWN, F_SETOWN_EX
   IoctlGuard,       // TIOCSTI and TIOCLINUX refused; FIOSETOWN, SIOCSPGRP, FS_IOC_SETFLAGS ... traced
-  CloneNamespaces,  // CLONE_NEW* and CLONE_UNTRACED
-  PrctlGuard,       // PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_MM, PR_SET_SYSCALL_USER_DISPATCH
+  CloneNamespaces,  // CLONE_NEW* and CLONE_UNTRACED (unshare: refused, any other flag traced)
+  PrctlGuard,       // PR_SET_SECCOMP, PR_SET_MM, PR_SET_SYSCALL_USER_DISPATCH refused;
+                    // PR_SET_DUMPABLE 0 and PR_GET_DUMPABLE traced
   AddressGiven,     // arg 4 (a sockaddr pointer) is not null, both halves judged
   PersonalityGuard, // READ_IMPLIES_EXEC asked
-  OtherProcess,     // arg 0 is not 0
+  OtherProcess,     // the Pid argument is not 0, or the Which argument names more than a process
+  RlimitGuard,      // the Pid argument is not 0, or (the policy has limits) a new limit is given
+  DeviceNode,       // a block or character device; judged even when the row's need is absent
+  SeccompGuard,     // any operation but SECCOMP_GET_ACTION_AVAIL and SECCOMP_GET_NOTIF_SIZES
 };
 
 // Which policies make the row worth a stop. A row whose need is absent passes.

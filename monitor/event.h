@@ -63,6 +63,8 @@ class EventSink {
   virtual ~EventSink() = default;
   virtual void on_event(const Event& event) = 0;
   virtual void on_process(const ProcessEvent& event) = 0;
+  // The last task is gone: write summaries.
+  virtual void on_finish() {}
   // False when records are being lost (full disk, closed pipe); the loop asks after each record.
   [[nodiscard]] virtual bool healthy() const { return true; }
 };

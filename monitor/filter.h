@@ -33,8 +33,25 @@ struct RowPlan {
   Gate gate = Gate::Pass;
   int error = 0;
   Condition condition = Condition::Always;
+  bool kill = false;  // Gate::Refuse by a `syscall kill` statement: the process dies instead
+  // The policy's `syscall` statements about this name point into the inputs. `rule` is the
+  // unconditional one that made the gate what it is; `rules` are conditional and asked before it,
+  // in this order (the last of the policy first).
+  const SyscallRule* rule = nullptr;
+  std::vector<const SyscallRule*> rules;
 };
 std::vector<RowPlan> plan_filter(const FilterInputs& inputs);
+
+// Whether `syscall allow NAME` may open this refused call. Calls that would void the sandbox
+// (ptrace, the mount interface, io_uring, namespaces, handles ...) stay refused, and a traced call
+// stays traced whatever the policy says.
+bool may_lift(const SyscallRow& row);
+// Statements that have no effect: an unknown name, or an `allow` that may not be obeyed.
+struct SyscallRuleFinding {
+  const SyscallRule* rule = nullptr;
+  std::string message;  // "syscall allow ptrace: ptrace stays refused: it would void the sandbox"
+};
+std::vector<SyscallRuleFinding> check_syscall_rules(std::span<const SyscallRule> rules);
 
 struct Filter {
   std::vector<sock_filter> program;

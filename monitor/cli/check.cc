@@ -1,0 +1,134 @@
+#include <algorithm>
+
+#include "monitor/argument_area.h"
+#include "monitor/cli/command.h"
+#include "monitor/cli/options.h"
+#include "monitor/cli/say.h"
+#include "monitor/escape.h"
+#include "monitor/filter.h"
+
+namespace callgate::cli {
+namespace {
+
+constexpr int kUnusable = 1;
+
+// What `run` would compile. The segment's number is only known there; any will do to see it.
+FilterInputs inputs_for(const Policy& policy, bool observe_all) {
+  FilterInputs inputs;
+  inputs.needs = policy.needs();
+  inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
+  inputs.limits = !policy.limits().empty();
+  inputs.observe_all = observe_all;
+  inputs.co_schedule = true;
+  inputs.area_segment = 0;
+  inputs.window_end = ArgumentArea::kWindowEnd;
+  return inputs;
+}
+
+std::string wrapped(const std::vector<std::string>& words) {
+  std::string out;
+  std::string line = " ";
+  for (const std::string& word : words) {
+    if (line.size() + word.size() > 90) {
+      out += line + "\n";
+      line = " ";
+    }
+    line += " " + word;
+  }
+  return line.size() > 1 ? out + line + "\n" : out;
+}
+
+std::string trapped_text(const FilterInputs& inputs) {
+  std::vector<std::string> trapped;
+  size_t passed = 0;
+  size_t refused = 0;
+  bool conditional = false;
+  for (const RowPlan& plan : plan_filter(inputs)) {
+    switch (plan.gate) {
+      case Gate::Pass:
+        ++passed;
+        break;
+      case Gate::Refuse:
+        ++refused;
+        break;
+      case Gate::Trace: {
+        const bool always = plan.condition == Condition::Always;
+        conditional = conditional || !always;
+        trapped.push_back(std::string(plan.row->name) + (always ? "" : "*"));
+        break;
+      }
+    }
+  }
+  std::sort(trapped.begin(), trapped.end());
+  std::string out = "System calls: " + std::to_string(trapped.size()) +
+                    " are trapped and judged, " + std::to_string(refused) +
+                    " are refused in the kernel, " + std::to_string(passed) +
+                    " pass at native speed.\nTrapped" +
+                    (conditional ? " (* only with certain arguments)" : "") + ":\n";
+  return out + wrapped(trapped);
+}
+
+bool written_by_user(const Statement& statement) { return statement.position.file != "runtime"; }
+
+std::string statements_text(const Policy& policy) {
+  std::string out = "Statements, in order of precedence (the last that matches decides):\n";
+  for (const auto& statement : policy.statements()) {
+    out += "  " + escape_line(statement->where()) + ": " + escape(statement->text) + "\n";
+  }
+  return out;
+}
+
+std::string with_newline(std::string text) {
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text;
+}
+
+}  // namespace
+
+int check_command(const Options& options) {
+  if (options.words().empty()) {
+    say("check: which policy? callgate check POLICY... [--show]");
+    return kQuestionUsage;
+  }
+  const std::optional<Policy> policy = load_or_say(options.words(), {});
+  if (!policy) return kUnusable;
+  std::string out;
+  // Both kinds of finding are ready to print: what they quote from the file is escaped.
+  for (const std::string& warning : policy->warnings()) out += with_newline(warning);
+  for (const SyscallRuleFinding& finding : check_syscall_rules(policy->syscall_rules())) {
+    const Statement* rule = finding.rule->rule;
+    out += (rule != nullptr ? escape_line(rule->where()) + ": " : "") +
+           "warning: " + escape_line(finding.message) + "\n";
+  }
+  const auto statements = policy->statements();
+  const auto count = std::count_if(statements.begin(), statements.end(), [](const auto& statement) {
+    return written_by_user(*statement);
+  });
+  out += "OK: " + std::to_string(count) + (count == 1 ? " statement" : " statements");
+  if (count == 0) out += "; an empty policy denies everything but starting up";
+  out += "\n\n" + with_newline(policy->describe()) + "\n";
+  if (options.has("show")) out += statements_text(*policy) + "\n";
+  const FilterInputs inputs = inputs_for(*policy, false);
+  out += trapped_text(inputs);
+  if (options.has("show")) out += "\n" + with_newline(describe_filter(inputs));
+  return print(out) ? 0 : kUnusable;
+}
+
+int filter_command(const Options& options) {
+  if (options.words().empty()) {
+    say("filter: which policy? callgate filter POLICY... [--pfc]");
+    return kQuestionUsage;
+  }
+  const std::optional<Policy> policy = load_or_say(options.words(), {});
+  if (!policy) return kUnusable;
+  const FilterInputs inputs = inputs_for(*policy, options.has("audit"));
+  if (!options.has("pfc")) return print(with_newline(describe_filter(inputs))) ? 0 : kUnusable;
+  const auto code = filter_pseudo_code(inputs);
+  if (!code.ok()) {
+    say("the filter cannot be compiled: " + error_text(code.error().code));
+    return kUnusable;
+  }
+  return print(with_newline(*code)) ? 0 : kUnusable;
+}
+
+}  // namespace callgate::cli

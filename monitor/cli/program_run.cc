@@ -1,0 +1,81 @@
+#include "monitor/cli/program_run.h"
+
+#include <sys/wait.h>
+
+#include "monitor/cli/say.h"
+#include "monitor/escape.h"
+
+namespace callgate::cli {
+namespace {
+
+std::string_view model_name(Model model) {
+  switch (model) {
+    case Model::Naive:
+      return "naive";
+    case Model::Canonical:
+      return "canonical";
+    case Model::Sealed:
+      return "sealed";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::optional<SessionOptions> session_options(const Options& options) {
+  SessionOptions session;
+  session.argv = options.words();
+  session.co_schedule = !options.has("no-coschedule");
+  const std::string failure = options.value("log-failure", "stop");
+  if (failure != "stop" && failure != "continue") {
+    say("--log-failure " + escape(failure, 100) + ": expected stop or continue");
+    return std::nullopt;
+  }
+  session.stop_on_log_failure = failure == "stop";
+  return session;
+}
+
+std::optional<SharedLog> open_log_or_say(const std::string& path, LogMode mode) {
+  if (path.empty()) return SharedLog();
+  auto fd = open_log(path, mode);
+  if (!fd.ok()) {
+    std::string why = error_text(fd.error().code);
+    if (fd.error().code == ELOOP) why = "it is a symbolic link, and a log follows none";
+    say("cannot open the log " + escape(path) + ": " + why + "\nnothing was started");
+    return std::nullopt;
+  }
+  return std::make_shared<UniqueFd>(*std::move(fd));
+}
+
+AuditJson::Settings log_settings(const std::string& path, const SessionOptions& session,
+                                 const std::vector<std::string>& policies) {
+  AuditJson::Settings settings;
+  settings.name = path;
+  settings.argv = session.argv;
+  settings.policies = policies;
+  settings.mode = session.enforce ? "enforce" : "audit";
+  settings.model = model_name(session.model);
+  settings.on_failure = session.stop_on_log_failure
+                            ? "the program is stopped (--log-failure continue would go on)"
+                            : "going on without records (--log-failure continue)";
+  settings.report_fd = session.report_fd;
+  return settings;
+}
+
+int exit_status(const SessionOptions& session, const SessionResult& result) {
+  if (!result.started) {
+    if (!result.message.empty()) {
+      say(result.message);
+    } else if (result.exec_errno != 0) {
+      say("cannot run '" + escape(session.argv.front()) + "': " + error_text(result.exec_errno));
+    } else {
+      say("nothing was started");
+    }
+    if (result.exec_errno == 0) return kOwnFailure;
+    return result.exec_errno == ENOENT ? kNotFound : kNotExecutable;
+  }
+  if (WIFSIGNALED(result.wait_status)) return 128 + WTERMSIG(result.wait_status);
+  return WEXITSTATUS(result.wait_status);
+}
+
+}  // namespace callgate::cli

@@ -1,0 +1,148 @@
+// What the filter is to do with each row, before any of it is compiled.
+#include <algorithm>
+#include <array>
+
+#include "monitor/filter.h"
+#include "monitor/filter_lists.h"
+
+namespace callgate {
+namespace {
+
+bool need_present(const SyscallRow& row, const FilterInputs& inputs) {
+  const PolicyNeeds& needs = inputs.needs;
+  switch (row.need) {
+    case Need::Always:
+      return true;
+    case Need::Paths:
+      if (inputs.observe_all || needs.paths) return true;
+      // An O_PATH open tells what stat tells.
+      if (row.operation == Operation::Open) return needs.stat;
+      // A new name may widen any right that depends on the name.
+      if (row.operation == Operation::Link || row.operation == Operation::Rename) {
+        return needs.attributes || needs.execute || needs.stat;
+      }
+      return false;
+    case Need::Attributes:
+      return inputs.observe_all || needs.attributes;
+    case Need::Execute:
+      return inputs.observe_all || needs.execute;
+    case Need::Stat:
+      return inputs.observe_all || needs.stat;
+    case Need::Network:
+      return inputs.observe_all || needs.network;
+    case Need::Signal:
+      return inputs.observe_all || needs.signals;
+    case Need::Limit:
+      return inputs.limits;
+    case Need::Affinity:
+      return inputs.co_schedule;
+    case Need::Audit:
+      return inputs.observe_all;
+  }
+  return true;
+}
+
+// Whether the row guards something that exists: the argument area's window or its segment.
+bool guard_present(const SyscallRow& row, const FilterInputs& inputs) {
+  const bool window = inputs.window_end != 0;
+  const bool segment = inputs.area_segment >= 0;
+  if (row.operation == Operation::GuardArea) return window;
+  if (row.operation != Operation::SharedMemory) return true;
+  if (row.condition == Condition::LowAddress) return window;
+  if (row.condition == Condition::ShmctlGuard) return segment;
+  return window || segment;
+}
+
+// The last statement that matches decides, so the last one is asked first, and one without a
+// condition ends the search.
+void apply_rules(RowPlan* plan, const FilterInputs& inputs) {
+  for (auto at = inputs.syscall_rules.rbegin(); at != inputs.syscall_rules.rend(); ++at) {
+    const SyscallRule& rule = *at;
+    if (rule.name != plan->row->name) continue;
+    if (rule.when) {
+      plan->rules.push_back(&rule);
+      continue;
+    }
+    if (rule.verdict == Verdict::Allow) {
+      if (!may_lift(*plan->row)) return;
+      plan->gate = Gate::Pass;
+      plan->error = 0;
+    } else {
+      plan->gate = Gate::Refuse;
+      plan->error = rule.error;
+      plan->condition = Condition::Always;
+      plan->kill = rule.verdict == Verdict::Kill;
+    }
+    plan->rule = &rule;
+    return;
+  }
+}
+
+// By list, so that a row that is refused tomorrow is not liftable by accident. None of these hands
+// out a file, a name, a device or kernel code, reaches into another process, or hides a task.
+constexpr auto kLiftable = std::to_array<std::string_view>({
+    "_sysctl",         "add_key",          "adjtimex",
+    "bdflush",         "clock_adjtime",    "clock_adjtime64",
+    "clock_settime",   "clock_settime64",  "kcmp",
+    "keyctl",          "lookup_dcookie",   "nfsservctl",
+    "perf_event_open", "process_mrelease", "quotactl_fd",
+    "reboot",          "request_key",      "setdomainname",
+    "sethostname",     "settimeofday",     "stime",
+    "syslog",          "vhangup",          "vm86",
+    "vm86old",
+});
+
+}  // namespace
+
+RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs) {
+  RowPlan plan{&row, row.gate, row.error, row.condition, false, nullptr, {}};
+  if (row.gate != Gate::Trace) return plan;
+  const bool needed = need_present(row, inputs);
+  bool traced = needed && guard_present(row, inputs);
+  // Some rows are judged in part even when no policy asks for them.
+  if (row.condition == Condition::MmapGuard) traced = needed || inputs.window_end != 0;
+  if (row.condition == Condition::RlimitGuard) traced = true;
+  if (row.operation == Operation::Affinity && row.condition == Condition::OtherProcess) {
+    traced = true;
+    if (needed) plan.condition = Condition::Always;
+  }
+  if (row.condition == Condition::DeviceNode) {
+    traced = true;
+    if (needed) plan.condition = Condition::Always;
+  }
+  if (!traced) plan = RowPlan{&row, Gate::Pass, 0, Condition::Always, false, nullptr, {}};
+  return plan;
+}
+
+bool may_lift(const SyscallRow& row) {
+  return row.gate == Gate::Refuse && row.condition == Condition::Always &&
+         std::ranges::find(kLiftable, row.name) != kLiftable.end();
+}
+
+std::vector<RowPlan> plan_filter(const FilterInputs& inputs) {
+  std::vector<RowPlan> plans;
+  plans.reserve(syscall_table().size());
+  for (const SyscallRow& row : syscall_table()) {
+    plans.push_back(plan_row(row, inputs));
+    apply_rules(&plans.back(), inputs);
+  }
+  return plans;
+}
+
+std::vector<SyscallRuleFinding> check_syscall_rules(std::span<const SyscallRule> rules) {
+  std::vector<SyscallRuleFinding> findings;
+  for (const SyscallRule& rule : rules) {
+    const SyscallRow* row = find_syscall(rule.name);
+    if (row == nullptr) {
+      findings.push_back({&rule, "syscall " + rule.name + ": there is no such system call"});
+    } else if (rule.verdict == Verdict::Allow && row->gate == Gate::Refuse && !may_lift(*row)) {
+      const bool partly = row->condition != Condition::Always;
+      findings.push_back({&rule, "syscall allow " + rule.name + ": " + rule.name + " stays " +
+                                     (partly ? "guarded" : "refused") +
+                                     ": allowing it would void the sandbox"});
+    }
+  }
+  return findings;
+}
+
+}  // namespace callgate

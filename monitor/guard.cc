@@ -1,0 +1,311 @@
+#include "monitor/guard.h"
+
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <climits>
+
+#include "monitor/model_naive.h"
+
+
+namespace callgate {
+namespace {
+
+int64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+bool redirects(Operation operation) {
+  switch (operation) {
+    case Operation::Open:
+    case Operation::Create:
+    case Operation::Link:
+    case Operation::Rename:
+    case Operation::Delete:
+    case Operation::Truncate:
+    case Operation::Attributes:
+    case Operation::FdAttributes:
+    case Operation::Stat:
+    case Operation::Exec:
+    case Operation::Connect:
+    case Operation::Bind:
+    case Operation::SendTo:
+    case Operation::SendMsg:
+    case Operation::SendMmsg:
+    case Operation::SocketCall:
+      return true;
+    case Operation::None:
+    case Operation::FdStat:
+    case Operation::MapMemory:
+    case Operation::ProtectMemory:
+    case Operation::GuardArea:
+    case Operation::SharedMemory:
+    case Operation::Socket:
+    case Operation::SocketPair:
+    case Operation::Listen:
+    case Operation::Accept:
+    case Operation::Signal:
+    case Operation::TargetProcess:
+    case Operation::Affinity:
+    case Operation::Clone:
+    case Operation::Unshare:
+    case Operation::Prctl:
+    case Operation::Fcntl:
+    case Operation::Ioctl:
+    case Operation::Personality:
+    case Operation::Rlimit:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+uint64_t Stop::argument(Role role) const {
+  const int index = row->argument(role);
+  return index < 0 ? 0 : arguments[static_cast<size_t>(index)];
+}
+
+Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area, Mirror& mirror,
+           EventSink& sink, OwnProcesses own)
+    : options_(options),
+      policy_(policy),
+      area_(area),
+      mirror_(mirror),
+      sink_(sink),
+      own_(own),
+      privileged_(geteuid() == 0),
+      resolver_([this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); }) {
+  auto status = read_task_status(getpid());
+  if (status.ok()) own_credentials_ = status->credentials;
+}
+
+bool Guard::is_own(pid_t pid) const {
+  return pid == own_.front || pid == own_.monitor || keepers_.is_keeper(pid);
+}
+
+Answer Guard::consider(Task& task, const Stop& stop) {
+  if (task.retry.instruction_pointer != stop.instruction_pointer) task.retry = Retry{};
+  task.retry.instruction_pointer = stop.instruction_pointer;
+  if (stop.row == nullptr) return Refuse{ENOSYS};
+  if (options_.model == Model::Sealed && enforcing() && redirects(stop.row->operation)) {
+    if (task.memory->area == AddressSpace::Area::Unmapped) return MapAreaFirst{};
+    if (task.memory->area == AddressSpace::Area::Failed) {
+      return refuse_for(task, stop, start_event(task, stop, Event::Kind::Other, "argument area"),
+                        ENOMEM, "the argument area cannot be mapped at its address");
+    }
+  }
+  if (options_.model == Model::Naive) {
+    if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
+      Event event = start_event(task, stop, answer->kind, answer->operation);
+      event.objects.push_back({answer->asked, answer->asked, {}});
+      return decided(task, stop, std::move(event), answer->decision, Proceed{});
+    }
+  }
+  return dispatch(task, stop);
+}
+
+Answer Guard::dispatch(Task& task, const Stop& stop) {
+  switch (stop.row->operation) {
+    case Operation::Open:
+      return open_call(task, stop);
+    case Operation::Create:
+    case Operation::Delete:
+    case Operation::Truncate:
+    case Operation::Attributes:
+    case Operation::Stat:
+      return path_call(task, stop);
+    case Operation::Link:
+    case Operation::Rename:
+      return pair_call(task, stop);
+    case Operation::FdAttributes:
+      return descriptor_call(task, stop);
+    case Operation::Exec:
+      return exec_call(task, stop);
+    case Operation::MapMemory:
+      return map_call(task, stop);
+    case Operation::ProtectMemory:
+      return protect_call(task, stop);
+    case Operation::GuardArea:
+    case Operation::SharedMemory:
+      return area_call(task, stop);
+    case Operation::Socket:
+      return socket_call(task, stop);
+    case Operation::Connect:
+    case Operation::Bind:
+    case Operation::SendTo:
+      return address_call(task, stop);
+    case Operation::Listen:
+      return listen_call(task, stop);
+    case Operation::SendMsg:
+      return message_call(task, stop);
+    case Operation::SendMmsg:
+      return messages_call(task, stop);
+    case Operation::SocketCall:
+      return socketcall(task, stop);
+    case Operation::Signal:
+      return signal_call(task, stop);
+    case Operation::TargetProcess:
+    case Operation::Affinity:
+      return target_call(task, stop);
+    case Operation::Prctl:
+      return prctl_call(task, stop);
+    case Operation::Fcntl:
+      return fcntl_call(task, stop);
+    case Operation::Ioctl:
+      return ioctl_call(task, stop);
+    case Operation::Unshare:
+      mirror_.unshare(task, stop.arguments[0]);
+      return Proceed{};
+    case Operation::Personality:
+      return Refuse{EPERM};
+    case Operation::Rlimit:
+      return target_call(task, stop);
+    case Operation::None:
+    case Operation::FdStat:
+    case Operation::SocketPair:
+    case Operation::Accept:
+    case Operation::Clone:
+      return Proceed{};
+  }
+  return Refuse{ENOSYS};
+}
+
+Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
+                        std::string operation) {
+  Event event;
+  event.time_ns = now_ns();
+  event.tid = task.tid;
+  event.pid = task.process->pid;
+  event.parent = task.process->parent;
+  event.executable = task.process->executable;
+  event.call = stop.row->name;
+  event.abi = stop.abi;
+  event.instruction_pointer = stop.instruction_pointer;
+  event.kind = kind;
+  event.operation = std::move(operation);
+  return event;
+}
+
+void Guard::record(Event event, int64_t result) {
+  event.result = result;
+  sink_.on_event(event);
+}
+
+Answer Guard::observed(const Stop& stop, Event event, bool log) {
+  if (!log && !options_.observe_all) return Proceed{};
+  Track track;
+  track.flight.abi = stop.abi;
+  track.flight.row = stop.row;
+  track.flight.event = std::move(event);
+  return track;
+}
+
+Answer Guard::decided(Task& task, const Stop& stop, Event event, const Decision& decision,
+                     Answer allowed) {
+  event.rule = decision.rule;
+  event.log = decision.log;
+  if (decision.allowed()) {
+    if (!std::holds_alternative<Proceed>(allowed)) return allowed;
+    return observed(stop, std::move(event), decision.log);
+  }
+  if (!enforcing()) {
+    event.would_deny = true;
+    return observed(stop, std::move(event), true);
+  }
+  event.verdict = decision.verdict;
+  if (decision.verdict == Verdict::Kill) {
+    record(std::move(event), -EACCES);
+    return KillProcess{};
+  }
+  record(std::move(event), -decision.error);
+  static_cast<void>(task);
+  return Refuse{decision.error};
+}
+
+Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason) {
+  event.reason = std::move(reason);
+  Decision decision;
+  decision.error = error;
+  return decided(task, stop, std::move(event), decision, Proceed{});
+}
+
+Answer Guard::failed_lookup(Task& task, Event event, int error) {
+  static_cast<void>(task);
+  if (options_.observe_all) {
+    event.lookup_failed = true;
+    record(std::move(event), -error);
+  }
+  return Refuse{error};
+}
+
+Result<Credentials> Guard::credentials_of(const Task& task) const {
+  // Without privilege nobody can become another user under no_new_privs.
+  if (!privileged_) return own_credentials_;
+  CALLGATE_TRY(TaskStatus status, read_task_status(task.tid));
+  return std::move(status.credentials);
+}
+
+Result<std::string> Guard::read_path(Task& task, uint64_t address) const {
+  return TraceeMemory(task.tid).read_string(TraceeAddr{address}, PATH_MAX);
+}
+
+Result<Track> Guard::begin_redirect_registers(const Task& task, const Stop& stop) {
+  Track track;
+  track.flight.abi = stop.abi;
+  track.flight.row = stop.row;
+  track.flight.redirected = true;
+  track.flight.retry = task.retry;
+  CALLGATE_TRY(Registers registers, Registers::fetch(task.tid));
+  track.flight.original = registers;
+  if (stop.translated) {
+    registers.set_number(stop.abi, stop.row->number[static_cast<size_t>(stop.abi)]);
+    for (int i = 0; i < 6; ++i) {
+      registers.set_argument(stop.abi, i, stop.arguments[static_cast<size_t>(i)]);
+    }
+  }
+  track.changed = registers;
+  return track;
+}
+
+Result<Track> Guard::begin_redirect(const Task& task, const Stop& stop) {
+  CALLGATE_TRY(Track track, begin_redirect_registers(task, stop));
+  CALLGATE_TRY(track.flight.slot, area_.take());
+  return track;
+}
+
+Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
+  Finished finished = Finished::Done;
+  switch (flight.after) {
+    case After::OpenByName:
+      finished = finish_open(task, flight, result);
+      break;
+    case After::Socket:
+      finish_socket(task, flight, result);
+      break;
+    case After::SendOne:
+      finished = finish_messages(task, flight, result);
+      break;
+    case After::SignalOne:
+      finished = finish_signals(task, flight, result);
+      break;
+    case After::MapArea:
+    case After::Exec:
+    case After::Finish:
+      break;
+  }
+  // -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not
+  // the result the program sees, unless a handler comes first (signal(7)).
+  constexpr int64_t kRestartFirst = -516;
+  constexpr int64_t kRestartLast = -512;
+  const bool restarting = result >= kRestartFirst && result <= kRestartLast;
+  if (flight.event && finished == Finished::Done && !restarting) {
+    record(*std::move(flight.event), result);
+  }
+  return finished;
+}
+
+}  // namespace callgate

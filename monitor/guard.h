@@ -1,0 +1,151 @@
+// The guard: considers one stopped call (decode, resolve, decide) and says how it goes on. It owns
+// no task and resumes none; the tracer does what the answer says.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "arch/syscall_table.h"
+#include "monitor/answer.h"
+#include "monitor/argument_area.h"
+#include "monitor/event.h"
+#include "monitor/keeper.h"
+#include "monitor/mirror.h"
+#include "monitor/named.h"
+#include "monitor/resolve.h"
+#include "monitor/session.h"
+#include "monitor/tracee_memory.h"
+#include "policy/policy.h"
+
+namespace callgate {
+
+struct OpenRequest;
+
+// A call as it stands at its seccomp stop.
+struct Stop {
+  Abi abi = Abi::X86_64;
+  const SyscallRow* row = nullptr;
+  std::array<uint64_t, 6> arguments{};
+  uint64_t instruction_pointer = 0;
+  bool alone = false;       // those who could race this call are held
+  bool translated = false;  // i386 socketcall: `row` and `arguments` are the direct call's
+
+  [[nodiscard]] uint64_t argument(Role role) const;  // 0 when the row has no such role
+  [[nodiscard]] int int_argument(Role role) const { return static_cast<int>(argument(role)); }
+};
+
+// Processes of callgate's own that no tracee may touch.
+struct OwnProcesses {
+  pid_t front = 0;
+  pid_t monitor = 0;
+};
+
+// After an exit stop: resume, or run the same call once more as Task::retry says.
+enum class Finished : uint8_t { Done, RunAgain };
+
+class Guard {
+ public:
+  Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area, Mirror& mirror,
+       EventSink& sink, OwnProcesses own);
+
+  Answer consider(Task& task, const Stop& stop);
+  // `result` is what the kernel answered, and may be replaced. The flight's event is recorded.
+  Finished finish(Task& task, InFlight& flight, int64_t& result);
+  // At PTRACE_EVENT_EXEC: false when the image that now stands there is not allowed (kill it).
+  bool allows_image(Task& task, const InFlight* flight);
+
+  Keepers& keepers() { return keepers_; }
+  [[nodiscard]] bool is_own(pid_t pid) const;
+
+ private:
+  // guard.cc
+  Answer dispatch(Task& task, const Stop& stop);
+  Event start_event(const Task& task, const Stop& stop, Event::Kind kind, std::string operation);
+  Answer decided(Task& task, const Stop& stop, Event event, const Decision& decision,
+                 Answer allowed);
+  Answer refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason);
+  Answer failed_lookup(Task& task, Event event, int error);
+  Answer observed(const Stop& stop, Event event, bool log);
+  void record(Event event, int64_t result);
+  bool enforcing() const { return options_.enforce; }
+  Result<Credentials> credentials_of(const Task& task) const;
+  Result<std::string> read_path(Task& task, uint64_t address) const;
+  // A redirect in registers alone, and one that also has a slot in the argument area.
+  Result<Track> begin_redirect_registers(const Task& task, const Stop& stop);
+  Result<Track> begin_redirect(const Task& task, const Stop& stop);
+  static Viewer viewer(const Task& task) { return {task.tid, task.process->pid}; }
+
+  // guard_path.cc
+  Answer path_call(Task& task, const Stop& stop);
+  Answer pair_call(Task& task, const Stop& stop);
+  Answer descriptor_call(Task& task, const Stop& stop);
+  Result<Named> named(Task& task, const Stop& stop, Role directory, Role path, bool follow);
+  Decision judge(PathOps ops, const Place& place) const;
+  std::optional<Decision> widens(const Place& from, const Place& to) const;
+  Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
+  Answer redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event);
+
+  // guard_open.cc
+  Answer open_call(Task& task, const Stop& stop);
+  Result<OpenRequest> read_open(Task& task, const Stop& stop) const;
+  std::optional<Answer> open_optimistically(Task& task, const Stop& stop, const OpenRequest& open);
+  Answer open_resolved(Task& task, const Stop& stop, const OpenRequest& open);
+  Answer redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
+                       const std::string& path, bool by_name, std::optional<Event> event,
+                       std::vector<UniqueFd> pins, bool loop_is_genuine, bool may_pin);
+  Finished finish_open(Task& task, InFlight& flight, int64_t& result);
+
+  // guard_exec.cc
+  Answer exec_call(Task& task, const Stop& stop);
+  Answer map_call(Task& task, const Stop& stop);
+  Answer protect_call(Task& task, const Stop& stop);
+  Answer area_call(Task& task, const Stop& stop);
+
+  // guard_network.cc
+  struct JudgedAddress {
+    NetQuestion question;
+    Decision decision;
+    std::string asked;
+    std::optional<Place> place;  // a pathname socket: where the name led
+  };
+  Result<SocketFacts> socket_facts(Task& task, int fd, uint64_t* inode);
+  Result<JudgedAddress> judge_address(Task& task, const Stop& stop,
+                                      std::span<const std::byte> bytes, const SocketFacts& facts);
+  Result<std::vector<std::byte>> sealed_address(Task& task, InFlight& flight,
+                                                std::span<const std::byte> bytes,
+                                                JudgedAddress& judged);
+  Answer send_message(Task& task, const Stop& stop, uint64_t header_at);
+  Answer socket_call(Task& task, const Stop& stop);
+  Answer address_call(Task& task, const Stop& stop);
+  Answer listen_call(Task& task, const Stop& stop);
+  Answer message_call(Task& task, const Stop& stop);
+  Answer messages_call(Task& task, const Stop& stop);
+  Answer socketcall(Task& task, const Stop& stop);
+  void finish_socket(Task& task, const InFlight& flight, int64_t result);
+  Finished finish_messages(Task& task, InFlight& flight, int64_t& result);
+
+  // guard_process.cc
+  bool within_reach(pid_t pid) const;
+  Answer signal_group(Task& task, const Stop& stop, pid_t group, Event event);
+  Answer owner_call(Task& task, const Stop& stop, pid_t owner);
+  Answer signal_call(Task& task, const Stop& stop);
+  Finished finish_signals(Task& task, InFlight& flight, int64_t& result);
+  Answer target_call(Task& task, const Stop& stop);
+  Answer prctl_call(Task& task, const Stop& stop);
+  Answer fcntl_call(Task& task, const Stop& stop);
+  Answer ioctl_call(Task& task, const Stop& stop);
+
+  const SessionOptions& options_;
+  const Policy& policy_;
+  ArgumentArea& area_;
+  Mirror& mirror_;
+  EventSink& sink_;
+  OwnProcesses own_;
+  Credentials own_credentials_;
+  bool privileged_;  // this process can hold tracees of other users
+  Keepers keepers_;
+  Resolver resolver_;
+};
+
+}  // namespace callgate

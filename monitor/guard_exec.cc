@@ -1,0 +1,234 @@
+// Execution: decided at entry for a civil errno, and decided again on the image that the kernel
+// really mapped, before it runs an instruction. Also what makes file memory executable, and the
+// calls that could disturb the argument area.
+#include <elf.h>
+#include <fcntl.h>
+#include <linux/personality.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "monitor/guard.h"
+#include "monitor/identity.h"
+#include "monitor/named.h"
+
+namespace callgate {
+namespace {
+
+constexpr size_t kHeaderBytes = 256;  // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
+
+// The interpreter a "#!" line names, or empty.
+std::string script_interpreter(std::string_view header) {
+  if (!header.starts_with("#!")) return {};
+  header = header.substr(2, header.find('\n') == std::string_view::npos
+                                ? std::string_view::npos
+                                : header.find('\n') - 2);
+  const size_t begin = header.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  header.remove_prefix(begin);
+  return std::string(header.substr(0, header.find_first_of(std::string_view(" \t\0", 3))));
+}
+
+// A mapped file's name without the kernel's mark on names that are gone; the mark may also be part
+// of a living name, which then leads to the very inode.
+std::string living_name(const std::string& name, uint64_t inode) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (!name.ends_with(kDeleted)) return name;
+  struct stat st {};
+  if (::lstat(name.c_str(), &st) == 0 && st.st_ino == inode) return name;
+  return name.substr(0, name.size() - kDeleted.size());
+}
+
+}  // namespace
+
+Answer Guard::exec_call(Task& task, const Stop& stop) {
+  const uint64_t flags = stop.argument(Role::AtFlags);
+  auto found = named(task, stop, Role::DirFd, Role::Path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
+  Event event = start_event(task, stop, Event::Kind::Exec, "execute");
+  if (!found.ok()) {
+    if (found.error().code == EPERM) {
+      return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
+    }
+    return failed_lookup(task, std::move(event), found.error().code);
+  }
+  Place& place = found->place;
+  event.objects.push_back(object_of(*found));
+  if (!place.exists()) return failed_lookup(task, std::move(event), ENOENT);
+  Decision decision = judge(PathOp::Execute, place);
+  if (decision.allowed() && S_ISREG(place.st.st_mode)) {
+    auto credentials = credentials_of(task);
+    if (!credentials.ok()) return Refuse{credentials.error().code};
+    const ScopedIdentity eyes(own_credentials_, *credentials);
+    UniqueFd image(::open(("/proc/self/fd/" + std::to_string(place.object.get())).c_str(),
+                          O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!image.valid() && !privileged_ && enforcing()) {
+      // The kernel would make the process undumpable and so hide it from an unprivileged monitor.
+      return refuse_for(task, stop, std::move(event), EACCES,
+                        "a program that cannot be read cannot be watched");
+    }
+    std::array<char, kHeaderBytes> header{};
+    const ssize_t n = image.valid() ? ::pread(image.get(), header.data(), header.size(), 0) : 0;
+    const std::string interpreter =
+        script_interpreter(std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
+    if (!interpreter.empty() && eyes.ok()) {
+      auto other = resolver_.resolve(viewer(task), AT_FDCWD, interpreter, {});
+      if (other.ok() && other->exists()) {
+        const Decision second = judge(PathOp::Execute, *other);
+        if (!second.allowed()) {
+          event.objects.push_back({interpreter, other->name, other->links});
+          decision = second;
+        }
+      }
+    }
+  }
+  if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
+  event.rule = decision.rule;
+  Track track;
+  if (enforcing() && options_.model == Model::Sealed) {
+    auto redirect = begin_redirect(task, stop);
+    if (!redirect.ok()) return Refuse{redirect.error().code};
+    track = *std::move(redirect);
+    // The caller's own words, so that argv, AT_EXECFN and "#!" stay what they are.
+    auto at = track.flight.slot.put_string(found->text);
+    if (!at.ok()) return Refuse{at.error().code};
+    track.changed->set_argument(stop.abi, found->path_index, static_cast<uint64_t>(*at));
+  } else {
+    track.flight.abi = stop.abi;
+    track.flight.row = stop.row;
+  }
+  track.flight.after = After::Exec;
+  track.flight.device = place.st.st_dev;
+  track.flight.inode = place.st.st_ino;
+  if (options_.observe_all || decision.log) track.flight.event = std::move(event);
+  return track;
+}
+
+bool Guard::allows_image(Task& task, const InFlight* flight) {
+  const std::string base = "/proc/" + std::to_string(task.tid);
+  struct stat exe {};
+  const bool known = ::stat((base + "/exe").c_str(), &exe) == 0;
+  auto link = read_link(base + "/exe");
+  std::string name = link.ok() ? living_name(*link, exe.st_ino) : std::string("?");
+  task.process->executable = std::make_shared<const std::string>(name);
+  if (!enforcing() || !policy_.needs().execute) return true;
+
+  Event event;
+  event.tid = task.tid;
+  event.pid = task.process->pid;
+  event.parent = task.process->parent;
+  event.executable = task.process->executable;
+  event.call = "execve";
+  event.kind = Event::Kind::Exec;
+  event.operation = "execute";
+  auto mappings = read_mappings(task.tid);
+  if (!known || !link.ok() || !mappings.ok()) {
+    event.verdict = Verdict::Kill;
+    event.reason = "the new program image cannot be read";
+    record(std::move(event), -EACCES);
+    return false;
+  }
+  const auto judge_image = [&](const std::string& image, uint64_t device, uint64_t inode) {
+    if (flight != nullptr && flight->device == device && flight->inode == inode) return true;
+    const Decision decision = policy_.path(PathOp::Execute, image);
+    if (decision.allowed()) return true;
+    event.verdict = Verdict::Kill;
+    event.rule = decision.rule;
+    event.reason = "the program changed between the decision and its execution";
+    event.objects.push_back({image, image, {}});
+    return false;
+  };
+  bool allowed = judge_image(name, exe.st_dev, exe.st_ino);
+  for (const Mapping& mapping : *mappings) {
+    if (!allowed) break;
+    if (!mapping.execute || mapping.inode == 0 || mapping.inode == exe.st_ino) continue;
+    allowed = judge_image(living_name(mapping.name, mapping.inode), mapping.device, mapping.inode);
+  }
+  if (!allowed) record(std::move(event), -EACCES);
+  return allowed;
+}
+
+Answer Guard::map_call(Task& task, const Stop& stop) {
+  const uint64_t address = stop.argument(Role::Address);
+  if (address != 0 && ArgumentArea::touches(address, stop.argument(Role::Length))) {
+    return area_call(task, stop);
+  }
+  const uint64_t protection = stop.argument(Role::Protection);
+  const uint64_t flags = stop.argument(Role::MapFlags);
+  if ((protection & PROT_EXEC) == 0 || (flags & MAP_ANONYMOUS) != 0) return Proceed{};
+  Event event = start_event(task, stop, Event::Kind::Path, "execute");
+  auto place = resolver_.descriptor(viewer(task), stop.int_argument(Role::Fd));
+  if (!place.ok()) return failed_lookup(task, std::move(event), place.error().code);
+  event.objects.push_back({place->name, place->name, {}});
+  // A device or memory without a name is no program file.
+  Decision decision = judge(PathOp::Execute, *place);
+  if (decision.allowed() && !stop.alone && enforcing() && policy_.needs().execute &&
+      task.files.use_count() > 1) {
+    return HoldOthers{HoldOthers::Scope::DescriptorTable};
+  }
+  return decided(task, stop, std::move(event), decision, Proceed{});
+}
+
+Answer Guard::protect_call(Task& task, const Stop& stop) {
+  if (!enforcing() || !policy_.needs().execute) return Proceed{};
+  if (!stop.alone && task.memory.use_count() > 1) {
+    return HoldOthers{HoldOthers::Scope::AddressSpace};
+  }
+  const uint64_t start = stop.argument(Role::Address);
+  const uint64_t end = start + stop.argument(Role::Length);
+  auto mappings = read_mappings(task.tid);
+  Event event = start_event(task, stop, Event::Kind::Path, "execute");
+  if (!mappings.ok()) {
+    return refuse_for(task, stop, std::move(event), EACCES, "the program's mappings are unreadable");
+  }
+  for (const Mapping& mapping : *mappings) {
+    if (mapping.end <= start || mapping.start >= end) continue;
+    if (mapping.inode == 0 || mapping.execute) continue;
+    const std::string name = living_name(mapping.name, mapping.inode);
+    const Decision decision = policy_.path(PathOp::Execute, name);
+    if (decision.allowed()) continue;
+    event.objects.push_back({name, name, {}});
+    return decided(task, stop, std::move(event), decision, Proceed{});
+  }
+  return Proceed{};
+}
+
+Answer Guard::area_call(Task& task, const Stop& stop) {
+  const SyscallRow& row = *stop.row;
+  bool touches = false;
+  if (row.operation == Operation::SharedMemory) {
+    // ipc multiplexes: SHMAT 21 and SHMCTL 24 carry the segment first, SHMAT and SHMDT 22 an
+    // address last; the rest of it is none of our business.
+    const bool mux = row.name == "ipc";
+    const auto id = static_cast<int>(mux ? stop.arguments[1] : stop.argument(Role::ShmId));
+    const uint64_t address = mux ? stop.arguments[4] : stop.argument(Role::Address);
+    const auto sub = static_cast<unsigned>(stop.arguments[0]) & 0xffffu;
+    const bool names_segment = mux ? sub == 21 || sub == 24 : row.argument(Role::ShmId) >= 0;
+    const bool names_address = mux ? sub == 21 || sub == 22 : row.argument(Role::Address) >= 0;
+    touches = (names_segment && id == area_.segment()) ||
+              (names_address && address != 0 &&
+               address < ArgumentArea::kWindowEnd && address + 1 != 0 &&
+               (address >= ArgumentArea::kAddress || row.name != "shmdt"));
+    if (names_segment && id != area_.segment() && address != 0 &&
+        address < ArgumentArea::kAddress) {
+      touches = true;  // a segment of unknown length below the window might reach into it
+    }
+  } else {
+    const uint64_t length = std::max<uint64_t>(stop.argument(Role::Length), 1);
+    touches = ArgumentArea::touches(stop.argument(Role::Address), length);
+    if (row.argument(Role::NewAddress) >= 0) {  // mremap: the second length is the new one
+      touches = touches || ArgumentArea::touches(stop.argument(Role::NewAddress),
+                                                 std::max<uint64_t>(stop.arguments[2], 1));
+    }
+  }
+  if (!touches) return Proceed{};
+  Event event = start_event(task, stop, Event::Kind::Other, "argument area");
+  event.reason = "this address range belongs to callgate";
+  event.verdict = Verdict::Deny;
+  record(std::move(event), -EINVAL);
+  return Refuse{EINVAL};
+}
+
+}  // namespace callgate

@@ -1,0 +1,369 @@
+// Sockets: judged by what the socket is and by the address as the kernel will read it: the bytes
+// are copied once, judged, and the copy is what the kernel gets.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cstring>
+
+#include "monitor/guard.h"
+#include "monitor/identity.h"
+#include "monitor/message.h"
+#include "monitor/named.h"
+#include "monitor/socket_address.h"
+
+namespace callgate {
+namespace {
+
+constexpr size_t kLargestAddress = sizeof(sockaddr_storage);
+constexpr int kTypeMask = 0xf;  // SOCK_TYPE_MASK: the rest is SOCK_NONBLOCK and SOCK_CLOEXEC
+
+NetOp net_op(Operation operation, NetFamily family) {
+  if (operation == Operation::Connect) return NetOp::Connect;
+  if (operation == Operation::Bind) return NetOp::Bind;
+  // An addressed send on a stream connects (TCP fast open).
+  return family == NetFamily::Tcp ? NetOp::Connect : NetOp::Send;
+}
+
+std::string operation_text(NetFamily family, NetOp op) {
+  return std::string(net_family_name(family)) + " " + std::string(net_op_name(op));
+}
+
+}  // namespace
+
+Answer Guard::socket_call(Task& task, const Stop& stop) {
+  SocketFacts facts;
+  facts.domain = stop.int_argument(Role::Domain);
+  facts.type = stop.int_argument(Role::SocketType) & kTypeMask;
+  facts.protocol = stop.int_argument(Role::Protocol);
+  NetQuestion question;
+  question.family = net_family(facts);
+  question.op = NetOp::Create;
+  if (question.family == NetFamily::Netlink) {
+    question.endpoint.kind = Endpoint::Kind::Netlink;
+    question.endpoint.netlink_protocol = facts.protocol;
+  }
+  Event event = start_event(task, stop, Event::Kind::Network,
+                            operation_text(question.family, NetOp::Create));
+  const Decision decision = policy_.network(question);
+  if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
+  event.rule = decision.rule;
+  Track track;
+  track.flight.abi = stop.abi;
+  track.flight.row = stop.row;
+  track.flight.after = After::Socket;
+  track.flight.facts = facts;
+  if (options_.observe_all || decision.log) track.flight.event = std::move(event);
+  return track;
+}
+
+void Guard::finish_socket(Task& task, const InFlight& flight, int64_t result) {
+  if (result < 0) return;
+  if (flight.row->operation == Operation::Socket) {
+    auto inode = socket_inode(task.tid, static_cast<int>(result));
+    if (inode.ok()) mirror_.learn_socket(*inode, flight.facts);
+    if (options_.model == Model::Naive) {
+      mirror_.learn_number(task.process->pid, static_cast<int>(result), flight.facts);
+    }
+  } else {
+    mirror_.learn_socket(flight.inode, flight.facts);  // bind: the same socket, bound now
+  }
+}
+
+Result<SocketFacts> Guard::socket_facts(Task& task, int fd, uint64_t* inode) {
+  CALLGATE_TRY(*inode, socket_inode(task.tid, fd));
+  if (const SocketFacts* known = mirror_.socket(*inode)) return *known;
+  auto facts = query_socket(task.tid, fd, *inode);
+  if (facts.ok()) mirror_.learn_socket(*inode, *facts);
+  return facts;
+}
+
+// Judges one address; where it is a pathname socket, `place` is set to where it leads.
+Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
+                                                  std::span<const std::byte> bytes,
+                                                  const SocketFacts& facts) {
+  JudgedAddress judged;
+  judged.question.family = net_family(facts);
+  judged.question.op = net_op(stop.row->operation, judged.question.family);
+  CALLGATE_TRY(judged.question.endpoint, read_endpoint(bytes, facts, judged.question.op));
+  Endpoint& endpoint = judged.question.endpoint;
+  judged.asked = endpoint.text();
+  if (endpoint.kind == Endpoint::Kind::UnixPath) {
+    CALLGATE_TRY(const Credentials credentials, credentials_of(task));
+    const ScopedIdentity eyes(own_credentials_, credentials);
+    if (!eyes.ok()) return Error{EACCES};
+    ResolveOptions options;
+    options.follow = judged.question.op != NetOp::Bind;
+    options.parent_call = !options.follow;
+    CALLGATE_TRY(Place place,
+                 resolver_.resolve(viewer(task), AT_FDCWD, endpoint.name, options));
+    if (!place.exists() && options.follow) return Error{ENOENT};
+    endpoint.name = place.name;
+    judged.place = std::move(place);
+  }
+  if (endpoint.kind == Endpoint::Kind::None) {
+    judged.decision.verdict = Verdict::Allow;  // connect(AF_UNSPEC): gives up a peer
+  } else {
+    judged.decision = policy_.network(judged.question);
+  }
+  return judged;
+}
+
+// The address as the kernel shall read it.
+Result<std::vector<std::byte>> Guard::sealed_address(Task& task, InFlight& flight,
+                                                     std::span<const std::byte> bytes,
+                                                     JudgedAddress& judged) {
+  std::vector<std::byte> out(bytes.begin(), bytes.end());
+  if (!judged.place || judged.question.op == NetOp::Bind) return out;
+  CALLGATE_TRY(const std::string path, pin(task, flight, *judged.place, true));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) return Error{ENAMETOOLONG};
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  out.resize(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  std::memcpy(out.data(), &address, out.size());
+  return out;
+}
+
+Answer Guard::address_call(Task& task, const Stop& stop) {
+  Event event = start_event(task, stop, Event::Kind::Network, std::string(stop.row->name));
+  const int length = stop.int_argument(Role::SockAddrLen);
+  if (length < 0 || static_cast<size_t>(length) > kLargestAddress) {
+    return failed_lookup(task, std::move(event), EINVAL);
+  }
+  if (length == 0 && stop.row->operation == Operation::SendTo) return Proceed{};
+  std::vector<std::byte> bytes(static_cast<size_t>(length));
+  auto copied = TraceeMemory(task.tid).read(TraceeAddr{stop.argument(Role::SockAddr)}, bytes);
+  if (!copied.ok()) return failed_lookup(task, std::move(event), EFAULT);
+  uint64_t inode = 0;
+  auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
+  if (!facts.ok()) {
+    if (facts.error().code == EBADF || facts.error().code == ENOTSOCK) {
+      return failed_lookup(task, std::move(event), facts.error().code);
+    }
+    return refuse_for(task, stop, std::move(event), EACCES, "it cannot be told what the socket is");
+  }
+  auto judged = judge_address(task, stop, bytes, *facts);
+  if (!judged.ok()) return failed_lookup(task, std::move(event), judged.error().code);
+  event.operation = operation_text(judged->question.family, judged->question.op);
+  event.objects.push_back({judged->asked, judged->question.endpoint.text(), {}});
+  if (!judged->decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+    return decided(task, stop, std::move(event), judged->decision, Proceed{});
+  }
+  const bool names_path = judged->place && judged->question.op == NetOp::Bind;
+  if (!stop.alone) {
+    // A pathname that is bound keeps the program's own spelling (getsockname shows it), so nobody
+    // may move a directory meanwhile; elsewhere the address is sealed and only the descriptor
+    // could become another socket.
+    if (names_path && mirror_.size() > 1) return HoldOthers{HoldOthers::Scope::Sandbox};
+    if (task.files.use_count() > 1 && policy_.network_depends_on_type()) {
+      return HoldOthers{HoldOthers::Scope::DescriptorTable};
+    }
+  }
+  event.rule = judged->decision.rule;
+  auto track = begin_redirect(task, stop);
+  if (!track.ok()) return Refuse{track.error().code};
+  InFlight& flight = track->flight;
+  if (options_.observe_all || judged->decision.log) flight.event = std::move(event);
+  auto sealed = sealed_address(task, flight, bytes, *judged);
+  if (!sealed.ok()) return Refuse{sealed.error().code};
+  auto at = flight.slot.put(*sealed);
+  if (!at.ok()) return Refuse{at.error().code};
+  Registers& changed = *track->changed;
+  changed.set_argument(stop.abi, stop.row->argument(Role::SockAddr), static_cast<uint64_t>(*at));
+  changed.set_argument(stop.abi, stop.row->argument(Role::SockAddrLen), sealed->size());
+  if (stop.row->operation == Operation::Bind) {
+    flight.after = After::Socket;
+    flight.inode = inode;
+    flight.facts = *facts;
+    flight.facts.bound = true;
+  }
+  return *std::move(track);
+}
+
+Answer Guard::listen_call(Task& task, const Stop& stop) {
+  Event event = start_event(task, stop, Event::Kind::Network, "listen");
+  uint64_t inode = 0;
+  auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
+  if (!facts.ok()) return failed_lookup(task, std::move(event), facts.error().code);
+  NetQuestion question;
+  question.family = net_family(*facts);
+  question.op = NetOp::Listen;
+  event.operation = operation_text(question.family, NetOp::Listen);
+  Decision decision = policy_.network(question);
+  if (!decision.allowed() && decision.rule == nullptr) {
+    if (facts->bound) {
+      decision.verdict = Verdict::Allow;  // its address was judged when it was bound
+    } else if (question.family == NetFamily::Unix) {
+      decision.verdict = Verdict::Allow;  // the kernel says EINVAL: there is no address
+    } else {
+      question.op = NetOp::Bind;  // the kernel binds a port of its choice
+      question.endpoint = facts->domain == AF_INET6 ? Endpoint::v6({}, 0, 0) : Endpoint::v4({}, 0);
+      decision = policy_.network(question);
+      event.objects.push_back({"", question.endpoint.text(), {}});
+    }
+  }
+  if (decision.allowed() && enforcing() && !stop.alone && task.files.use_count() > 1) {
+    return HoldOthers{HoldOthers::Scope::DescriptorTable};
+  }
+  return decided(task, stop, std::move(event), decision, Proceed{});
+}
+
+// sendmsg, and one entry of sendmmsg: `header_at` is the caller's msghdr.
+Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
+  Event event = start_event(task, stop, Event::Kind::Network, "send");
+  auto message = read_message(TraceeMemory(task.tid), TraceeAddr{header_at}, stop.abi);
+  if (!message.ok()) return failed_lookup(task, std::move(event), message.error().code);
+  uint64_t inode = 0;
+  auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
+  if (!facts.ok() && !message->name.empty()) {
+    return failed_lookup(task, std::move(event), facts.error().code);
+  }
+  std::optional<JudgedAddress> judged;
+  bool keep = false;
+  if (!message->name.empty()) {
+    auto address = judge_address(task, stop, message->name, *facts);
+    if (!address.ok()) return failed_lookup(task, std::move(event), address.error().code);
+    judged = *std::move(address);
+    event.operation = operation_text(judged->question.family, judged->question.op);
+    event.objects.push_back({judged->asked, judged->question.endpoint.text(), {}});
+    if (!judged->decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+      return decided(task, stop, std::move(event), judged->decision, Proceed{});
+    }
+    if (!stop.alone && task.files.use_count() > 1 && policy_.network_depends_on_type()) {
+      return HoldOthers{HoldOthers::Scope::DescriptorTable};
+    }
+    event.rule = judged->decision.rule;
+    keep = options_.observe_all || judged->decision.log;
+  } else if (!enforcing() || options_.model != Model::Sealed) {
+    return Proceed{};
+  }
+  auto track = begin_redirect(task, stop);
+  if (!track.ok()) return Refuse{track.error().code};
+  if (keep) track->flight.event = std::move(event);
+  if (judged) {
+    auto sealed = sealed_address(task, track->flight, message->name, *judged);
+    if (!sealed.ok()) return Refuse{sealed.error().code};
+    message->name = *std::move(sealed);
+  }
+  auto at = put_message(track->flight.slot, *message, stop.abi);
+  if (!at.ok()) return Refuse{at.error().code};
+  static const SyscallRow* const sendmsg = find_syscall("sendmsg");
+  Registers& changed = *track->changed;
+  changed.set_number(stop.abi, sendmsg->number[static_cast<size_t>(stop.abi)]);
+  changed.set_argument(stop.abi, 0, stop.argument(Role::Fd));
+  changed.set_argument(stop.abi, 1, static_cast<uint64_t>(*at));
+  changed.set_argument(stop.abi, 2, stop.argument(Role::MsgFlags));
+  return *std::move(track);
+}
+
+Answer Guard::message_call(Task& task, const Stop& stop) {
+  return send_message(task, stop, stop.argument(Role::MsgHdr));
+}
+
+// sendmmsg becomes one sendmsg after the other: the kernel writes each length into the caller's
+// array, which it could not do in the sealed area.
+Answer Guard::messages_call(Task& task, const Stop& stop) {
+  constexpr size_t kMost = 1024;  // UIO_MAXIOV: the kernel's own limit
+  const size_t count = std::min<size_t>(static_cast<unsigned>(stop.argument(Role::MmsgCount)), kMost);
+  if (count == 0) return Pretend{0};
+  const size_t done = task.retry.progress;
+  const uint64_t vector = stop.argument(Role::MmsgVec);
+  Answer answer = send_message(task, stop, vector + done * message_stride(stop.abi));
+  if (auto* track = std::get_if<Track>(&answer); track != nullptr && track->flight.redirected) {
+    track->flight.after = After::SendOne;
+    track->flight.vector_address = vector;
+    track->flight.vector_count = count;
+    track->flight.retry.progress = done;
+    return answer;
+  }
+  // A refusal after the first message is what the kernel says too: how many were sent.
+  if (std::holds_alternative<Refuse>(answer) && done > 0) {
+    return Pretend{static_cast<int64_t>(done)};
+  }
+  return answer;
+}
+
+Finished Guard::finish_messages(Task& task, InFlight& flight, int64_t& result) {
+  const size_t done = flight.retry.progress;
+  if (result < 0) {
+    if (done > 0) result = static_cast<int64_t>(done);
+    return Finished::Done;
+  }
+  const auto sent = static_cast<uint32_t>(result);
+  const uint64_t at = flight.vector_address + done * message_stride(flight.abi) +
+                      message_length_offset(flight.abi);
+  const auto written = TraceeMemory(task.tid).write(TraceeAddr{at},
+                                                    std::as_bytes(std::span(&sent, 1)));
+  result = static_cast<int64_t>(done + 1);
+  // A pending signal ends the call early, as it does in the kernel: a handler may call again.
+  auto status = read_task_status(task.tid);
+  const bool interrupted = !status.ok() || (status->pending & ~status->blocked) != 0;
+  if (!written.ok() || interrupted || done + 1 >= flight.vector_count) return Finished::Done;
+  task.retry = flight.retry;
+  task.retry.progress = done + 1;
+  return Finished::RunAgain;
+}
+
+// The i386 multiplexer keeps its arguments in memory, where they could still change: copied once,
+// judged as the direct call, and made as the direct call with the arguments in registers.
+Answer Guard::socketcall(Task& task, const Stop& stop) {
+  struct Direct {
+    const char* name;
+    size_t arguments;
+  };
+  static constexpr std::array<Direct, 21> kCalls = {{{nullptr, 0},
+                                                     {"socket", 3},
+                                                     {"bind", 3},
+                                                     {"connect", 3},
+                                                     {"listen", 2},
+                                                     {"accept4", 3},
+                                                     {"getsockname", 3},
+                                                     {"getpeername", 3},
+                                                     {"socketpair", 4},
+                                                     {"sendto", 4},
+                                                     {"recvfrom", 4},
+                                                     {"sendto", 6},
+                                                     {"recvfrom", 6},
+                                                     {"shutdown", 2},
+                                                     {"setsockopt", 5},
+                                                     {"getsockopt", 5},
+                                                     {"sendmsg", 3},
+                                                     {"recvmsg", 3},
+                                                     {"accept4", 4},
+                                                     {"recvmmsg", 5},
+                                                     {"sendmmsg", 4}}};
+  const auto sub = static_cast<unsigned>(stop.arguments[0]);
+  if (sub == 0 || sub >= kCalls.size()) return Refuse{EINVAL};
+  const Direct& direct = kCalls[sub];
+  std::array<uint32_t, 6> words{};
+  auto copied = TraceeMemory(task.tid).read(
+      TraceeAddr{stop.arguments[1]}, std::as_writable_bytes(std::span(words).first(direct.arguments)));
+  if (!copied.ok()) return Refuse{EFAULT};
+  Stop plain = stop;
+  plain.translated = true;
+  plain.row = find_syscall(direct.name);
+  if (plain.row == nullptr || plain.row->number[static_cast<size_t>(stop.abi)] < 0) {
+    return Refuse{ENOSYS};
+  }
+  for (size_t i = 0; i < words.size(); ++i) plain.arguments[i] = words[i];
+  const bool unaddressed = plain.row->operation == Operation::SendTo && words[4] == 0;
+  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? dispatch(task, plain)
+                                                                 : Answer(Proceed{});
+  if (auto* track = std::get_if<Track>(&answer); track != nullptr && !track->flight.redirected) {
+    auto redirect = begin_redirect_registers(task, plain);
+    if (!redirect.ok()) return Refuse{redirect.error().code};
+    track->flight.redirected = true;
+    track->flight.original = redirect->flight.original;
+    track->changed = redirect->changed;
+  }
+  if (std::holds_alternative<Proceed>(answer)) {
+    auto redirect = begin_redirect_registers(task, plain);
+    if (!redirect.ok()) return Refuse{redirect.error().code};
+    return *std::move(redirect);
+  }
+  return answer;
+}
+
+}  // namespace callgate

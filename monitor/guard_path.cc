@@ -1,0 +1,294 @@
+// Calls that name files: judged by the canonical name, then redirected to the pinned object or to
+// a leaf in the pinned directory, so that what is acted on is what was judged.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/stat.h>
+
+#include "monitor/guard.h"
+#include "monitor/identity.h"
+#include "monitor/named.h"
+
+namespace callgate {
+namespace {
+
+constexpr uint64_t kAtFlagsCleared = AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
+
+bool follows(const Stop& stop) {
+  const uint64_t flags = stop.argument(Role::AtFlags);
+  switch (stop.row->follow) {
+    case Follow::Always:
+      return true;
+    case Follow::UnlessNoFollow:
+      return (flags & AT_SYMLINK_NOFOLLOW) == 0;
+    case Follow::IfFollow:
+      return (flags & AT_SYMLINK_FOLLOW) != 0;
+    case Follow::Never:
+    case Follow::None:
+    case Follow::OpenFlags:
+      return false;
+  }
+  return false;
+}
+
+bool is_parent_call(Operation operation) {
+  return operation == Operation::Create || operation == Operation::Delete ||
+         operation == Operation::Link || operation == Operation::Rename;
+}
+
+// Only called with the operations of path_call.
+PathOps asked_for(Operation operation) {
+  if (operation == Operation::Create) return PathOp::Create;
+  if (operation == Operation::Delete) return PathOp::Delete;
+  if (operation == Operation::Truncate) return PathOp::Write;
+  if (operation == Operation::Attributes) return PathOp::Attributes;
+  return PathOp::Stat;
+}
+
+bool makes_device(const Stop& stop) {
+  if (stop.row->argument(Role::Device) < 0) return false;
+  const auto type = static_cast<mode_t>(stop.argument(Role::Mode)) & S_IFMT;
+  return type == S_IFCHR || type == S_IFBLK;
+}
+
+}  // namespace
+
+const SyscallRow* named_twin(const SyscallRow& row) {
+  // fchmod -> chmod, fchown32 -> chown32, fsetxattr -> setxattr: the f is the whole difference.
+  return row.name.starts_with('f') ? find_syscall(row.name.substr(1)) : nullptr;
+}
+
+Event::Object object_of(const Named& named) {
+  return {named.text, named.place.nameless ? named.place.real : named.place.name,
+          named.place.links};
+}
+
+std::string ops_text(PathOps ops) {
+  std::string text;
+  for (int i = 0; i < kPathOpCount; ++i) {
+    const auto op = static_cast<PathOp>(i);
+    if (!ops.has(op)) continue;
+    if (!text.empty()) text += ',';
+    text += path_op_name(op);
+  }
+  return text;
+}
+
+Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role path, bool follow) {
+  Named named;
+  named.path_index = stop.row->argument(path);
+  if (stop.row->argument(directory) >= 0) {
+    named.dirfd = static_cast<int>(stop.argument(directory));
+  }
+  const uint64_t address = stop.argument(path);
+  ResolveOptions options;
+  options.follow = follow;
+  options.parent_call = is_parent_call(stop.row->operation);
+  options.empty_path = (stop.argument(Role::AtFlags) & AT_EMPTY_PATH) != 0;
+  if (address == 0) {  // since 6.11 NULL is "" to the calls that know AT_EMPTY_PATH
+    if (!options.empty_path) return Error{EFAULT};
+  } else {
+    CALLGATE_TRY(named.text, read_path(task, address));
+  }
+  if (options.empty_path && named.text.empty() && named.dirfd == AT_FDCWD) named.text = ".";
+  CALLGATE_TRY(const Credentials credentials, credentials_of(task));
+  const ScopedIdentity eyes(own_credentials_, credentials);
+  if (!eyes.ok()) return Error{EACCES};
+  CALLGATE_TRY(named.place, resolver_.resolve(viewer(task), named.dirfd, named.text, options));
+  named.by_object = follow && named.place.exists();
+  return named;
+}
+
+Decision Guard::judge(PathOps ops, const Place& place) const {
+  Decision decision;
+  if (place.foreign && !(ops - PathOps(PathOp::Stat)).empty()) return decision;
+  if (place.nameless) {
+    decision.verdict = Verdict::Allow;
+    return decision;
+  }
+  return policy_.path(ops, place.name);
+}
+
+// Where the tracee will find the place: by way of the keeper. The descriptor stays in the flight.
+Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool object) {
+  const bool whole = object || !place.parent.valid();
+  CALLGATE_TRY(const Credentials credentials, credentials_of(task));
+  UniqueFd& fd = whole ? place.object : place.parent;
+  CALLGATE_TRY(std::string path, keepers_.path_to(fd.get(), credentials));
+  flight.pins.push_back(std::move(fd));
+  if (!whole) {
+    path += "/" + place.leaf;
+    if (place.trailing_slash) path += "/";
+  } else if (place.is_directory()) {
+    path += "/.";  // so that a call which does not follow links acts on the directory
+  }
+  return path;
+}
+
+Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event) {
+  auto track = begin_redirect(task, stop);
+  if (!track.ok()) return Refuse{track.error().code};
+  InFlight& flight = track->flight;
+  flight.event = std::move(event);
+  const bool root = named.place.real == "/" && is_parent_call(stop.row->operation);
+  std::string path = "/";
+  if (!root) {
+    auto pinned = pin(task, flight, named.place, named.by_object);
+    if (!pinned.ok()) return Refuse{pinned.error().code};
+    path = *std::move(pinned);
+  }
+  auto at = flight.slot.put_string(path);
+  if (!at.ok()) return Refuse{at.error().code};
+  track->changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
+  const int flags = stop.row->argument(Role::AtFlags);
+  if (flags >= 0 && (named.by_object || !named.place.parent.valid())) {
+    track->changed->set_argument(stop.abi, flags,
+                                 stop.argument(Role::AtFlags) & ~kAtFlagsCleared);
+  }
+  return *std::move(track);
+}
+
+Answer Guard::path_call(Task& task, const Stop& stop) {
+  const Operation operation = stop.row->operation;
+  if (stop.argument(Role::Path) == 0 && operation == Operation::Attributes) {
+    return descriptor_call(task, stop);  // utimensat(fd, NULL, ...)
+  }
+  const PathOps ops = asked_for(operation);
+  auto found = named(task, stop, Role::DirFd, Role::Path, follows(stop));
+  Event event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
+  if (!found.ok()) {
+    if (found.error().code == EPERM) {
+      return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
+    }
+    return failed_lookup(task, std::move(event), found.error().code);
+  }
+  event.objects.push_back(object_of(*found));
+  const bool creates = operation == Operation::Create;
+  if (creates && found->place.exists()) return failed_lookup(task, std::move(event), EEXIST);
+  if (!creates && !found->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
+  if (creates && makes_device(stop)) {
+    return refuse_for(task, stop, std::move(event), EPERM, "device nodes cannot be created");
+  }
+  const Decision decision = judge(ops, found->place);
+  if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+    if (decision.rule == nullptr && found->place.foreign) event.reason = kForeignReason;
+    return decided(task, stop, std::move(event), decision, Proceed{});
+  }
+  event.rule = decision.rule;
+  const bool keep = options_.observe_all || decision.log;
+  return redirect_one(task, stop, *found, keep ? std::optional(std::move(event)) : std::nullopt);
+}
+
+// chmod and friends through a descriptor: by way of the object, so that no other descriptor can
+// take the number meanwhile.
+Answer Guard::descriptor_call(Task& task, const Stop& stop) {
+  const Role role = stop.row->argument(Role::Fd) >= 0 ? Role::Fd : Role::DirFd;
+  const int fd = stop.int_argument(role);
+  Event event = start_event(task, stop, Event::Kind::Path, "attributes");
+  Named named;
+  named.path_index = stop.row->argument(role);
+  named.by_object = true;
+  auto flags = descriptor_flags(task.tid, fd);
+  if (!flags.ok()) return failed_lookup(task, std::move(event), flags.error().code);
+  if ((*flags & O_PATH) != 0 && role == Role::Fd) {
+    return failed_lookup(task, std::move(event), EBADF);
+  }
+  auto place = resolver_.descriptor(viewer(task), fd);
+  if (!place.ok()) return failed_lookup(task, std::move(event), place.error().code);
+  named.place = *std::move(place);
+  event.objects.push_back(object_of(named));
+  const Decision decision = judge(PathOp::Attributes, named.place);
+  if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+    return decided(task, stop, std::move(event), decision, Proceed{});
+  }
+  event.rule = decision.rule;
+  const bool keep = options_.observe_all || decision.log;
+  if (role == Role::DirFd) named.path_index = stop.row->argument(Role::Path);
+  const SyscallRow* by_name = role == Role::Fd ? named_twin(*stop.row) : stop.row;
+  if (by_name == nullptr) {
+    return refuse_for(task, stop, std::move(event), ENOSYS, "no call by name does the same");
+  }
+  Answer answer =
+      redirect_one(task, stop, named, keep ? std::optional(std::move(event)) : std::nullopt);
+  if (auto* track = std::get_if<Track>(&answer); track != nullptr && by_name != stop.row) {
+    track->changed->set_number(stop.abi, by_name->number[static_cast<size_t>(stop.abi)]);
+  }
+  return answer;
+}
+
+Answer Guard::pair_call(Task& task, const Stop& stop) {
+  const bool renames = stop.row->operation == Operation::Rename;
+  const uint64_t flags = stop.argument(Role::RenameFlags);
+  const bool exchange = renames && (flags & RENAME_EXCHANGE) != 0;
+  auto from = named(task, stop, Role::DirFd, Role::Path, !renames && follows(stop));
+  Event event = start_event(task, stop, Event::Kind::Path, renames ? "delete,create" : "create");
+  if (!from.ok()) return failed_lookup(task, std::move(event), from.error().code);
+  // The flags of linkat speak of the old name alone.
+  Stop plain = stop;
+  if (const int index = stop.row->argument(Role::AtFlags); index >= 0) {
+    plain.arguments[static_cast<size_t>(index)] = 0;
+  }
+  auto to = named(task, plain, Role::NewDirFd, Role::NewPath, false);
+  event.objects.push_back(object_of(*from));
+  if (!to.ok()) return failed_lookup(task, std::move(event), to.error().code);
+  event.objects.push_back(object_of(*to));
+  if (!from->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
+  if (!renames && to->place.exists()) return failed_lookup(task, std::move(event), EEXIST);
+  if (exchange && !to->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
+  if (renames && (flags & RENAME_WHITEOUT) != 0) {
+    return refuse_for(task, stop, std::move(event), EPERM, "device nodes cannot be created");
+  }
+
+  Decision decision;
+  decision.verdict = Verdict::Allow;
+  if (renames) {
+    PathOps old_ops = PathOp::Delete;
+    PathOps new_ops = PathOp::Create;
+    if (exchange) old_ops = old_ops | PathOp::Create;
+    if (to->place.exists()) new_ops = new_ops | PathOp::Delete;
+    decision = judge(old_ops, from->place);
+    if (decision.allowed()) decision = judge(new_ops, to->place);
+  } else {
+    decision = judge(PathOp::Create, to->place);
+  }
+  if (decision.allowed()) {
+    auto wider = widens(from->place, to->place);
+    if (!wider && exchange) wider = widens(to->place, from->place);
+    if (wider) {
+      event.reason = "the new name would grant " + std::string(path_op_name(wider->op)) +
+                     ", which the old one does not";
+      decision = *wider;
+      decision.verdict = Verdict::Deny;
+      decision.error = EXDEV;  // mv and ln then fall back to a copy, which is judged by itself
+    }
+  }
+  if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+    return decided(task, stop, std::move(event), decision, Proceed{});
+  }
+  event.rule = decision.rule;
+  const bool keep = options_.observe_all || decision.log;
+
+  Answer answer =
+      redirect_one(task, stop, *from, keep ? std::optional(std::move(event)) : std::nullopt);
+  auto* track = std::get_if<Track>(&answer);
+  if (track == nullptr) return answer;
+  if (from->by_object) {  // linkat: /proc/<keeper>/fd/<n> is a link to be followed
+    track->changed->set_argument(stop.abi, stop.row->argument(Role::AtFlags), AT_SYMLINK_FOLLOW);
+  }
+  std::string path = "/";
+  if (to->place.real != "/") {
+    auto pinned = pin(task, track->flight, to->place, false);
+    if (!pinned.ok()) return Refuse{pinned.error().code};
+    path = *std::move(pinned);
+  }
+  auto at = track->flight.slot.put_string(path);
+  if (!at.ok()) return Refuse{at.error().code};
+  track->changed->set_argument(stop.abi, to->path_index, static_cast<uint64_t>(*at));
+  return answer;
+}
+
+std::optional<Decision> Guard::widens(const Place& from, const Place& to) const {
+  if (from.nameless) return std::nullopt;
+  return policy_.widens(from.name, to.name, from.is_directory());
+}
+
+}  // namespace callgate

@@ -1,0 +1,213 @@
+// Calls that reach other processes, and the settings by which a program could blind its monitor.
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "monitor/guard.h"
+#include "monitor/named.h"
+
+namespace callgate {
+namespace {
+
+constexpr const char* kOutside = "the process is outside the sandbox";
+
+// What a kill-like call aims at.
+struct Target {
+  enum class Kind : uint8_t { Process, Group, Everyone };
+  Kind kind = Kind::Process;
+  pid_t id = 0;
+};
+
+Target kill_target(pid_t argument, pid_t caller) {
+  if (argument > 0) return {Target::Kind::Process, argument};
+  if (argument == -1) return {Target::Kind::Everyone, -1};
+  if (argument == 0) return {Target::Kind::Group, getpgid(caller)};
+  return {Target::Kind::Group, -argument};
+}
+
+}  // namespace
+
+// A process of the sandbox, or one whose state nothing can change any more (a zombie).
+bool Guard::within_reach(pid_t pid) const {
+  if (is_own(pid)) return false;
+  if (mirror_.has_process(pid) || mirror_.has_task(pid)) return true;
+  auto status = read_task_status(pid);
+  return status.ok() && status->state == 'Z';
+}
+
+Answer Guard::signal_call(Task& task, const Stop& stop) {
+  const SyscallRow& row = *stop.row;
+  const int signal = stop.int_argument(Role::SignalNumber);
+  Event event = start_event(task, stop, Event::Kind::Signal, "signal " + std::to_string(signal));
+  Target target;
+  if (row.argument(Role::PidFd) >= 0) {
+    auto pid = pidfd_target(task.tid, stop.int_argument(Role::PidFd));
+    if (!pid.ok()) return failed_lookup(task, std::move(event), pid.error().code);
+    if (*pid < 0) return failed_lookup(task, std::move(event), ESRCH);
+    target.id = *pid;
+  } else if (row.argument(Role::Tid) >= 0) {
+    target.id = stop.int_argument(Role::Tid);
+    if (target.id <= 0) return failed_lookup(task, std::move(event), EINVAL);
+  } else {
+    target = kill_target(stop.int_argument(Role::Pid), task.process->pid);
+    // rt_sigqueueinfo takes processes alone.
+    if (row.name != "kill" && target.kind != Target::Kind::Process) {
+      return failed_lookup(task, std::move(event), EINVAL);
+    }
+  }
+  if (target.kind == Target::Kind::Process) {
+    event.objects.push_back({std::to_string(target.id), std::to_string(target.id), {}});
+    if (within_reach(target.id)) return decided(task, stop, std::move(event), policy_.signal(true), Proceed{});
+    if (::kill(target.id, 0) != 0 && errno == ESRCH) return failed_lookup(task, std::move(event), ESRCH);
+    Decision decision = policy_.signal(false);
+    if (is_own(target.id)) {
+      decision = Decision{};
+      event.reason = "callgate itself is out of reach";
+    } else if (decision.rule == nullptr) {
+      event.reason = kOutside;
+    }
+    if (decision.error == EACCES) decision.error = EPERM;
+    return decided(task, stop, std::move(event), decision, Proceed{});
+  }
+  return signal_group(task, stop, target.kind == Target::Kind::Everyone ? -1 : target.id,
+                      std::move(event));
+}
+
+// A group may hold processes that are none of ours (the shell that started us): the program then
+// signals each of its own, one call after the other.
+Answer Guard::signal_group(Task& task, const Stop& stop, pid_t group, Event event) {
+  std::vector<pid_t> members;
+  for (const pid_t pid : mirror_.processes()) {
+    if (group == -1 ? pid != task.process->pid : getpgid(pid) == group) members.push_back(pid);
+  }
+  // The caller comes last: its own signal may end it before the others have theirs.
+  std::sort(members.begin(), members.end(), [&](pid_t a, pid_t b) {
+    return std::pair(a == task.process->pid, a) < std::pair(b == task.process->pid, b);
+  });
+  event.objects.push_back({std::to_string(group), "group of " + std::to_string(members.size()), {}});
+  const Decision decision = policy_.signal(true);
+  if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
+  if (!enforcing()) return observed(stop, std::move(event), false);
+  const size_t done = task.retry.progress;
+  if (done >= members.size()) {
+    if (done > 0) return Pretend{0};
+    return failed_lookup(task, std::move(event), group != -1 && ::kill(-group, 0) == 0 ? EPERM : ESRCH);
+  }
+  auto track = begin_redirect_registers(task, stop);
+  if (!track.ok()) return Refuse{track.error().code};
+  track->flight.after = After::SignalOne;
+  track->flight.retry.progress = done;
+  track->flight.vector_count = members.size();
+  if (options_.observe_all || decision.log) track->flight.event = std::move(event);
+  track->changed->set_argument(stop.abi, stop.row->argument(Role::Pid),
+                               static_cast<uint64_t>(members[done]));
+  return *std::move(track);
+}
+
+Finished Guard::finish_signals(Task& task, InFlight& flight, int64_t& result) {
+  if (result != 0 && result != -ESRCH) return Finished::Done;
+  result = 0;
+  if (flight.retry.progress + 1 >= flight.vector_count) return Finished::Done;
+  task.retry = flight.retry;
+  ++task.retry.progress;
+  return Finished::RunAgain;
+}
+
+Answer Guard::target_call(Task& task, const Stop& stop) {
+  pid_t pid = stop.int_argument(stop.row->argument(Role::Tid) >= 0 ? Role::Tid : Role::Pid);
+  if (stop.row->argument(Role::Which) >= 0) {
+    // setpriority and ioprio_set: 0 or 1 is a process; groups and users reach beyond the sandbox.
+    const int which = stop.int_argument(Role::Which);
+    const int process = stop.row->name == "setpriority" ? PRIO_PROCESS : 1;
+    if (which != process && !(which == PRIO_PGRP && stop.row->name == "setpriority" && pid == 0)) {
+      Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
+      return refuse_for(task, stop, std::move(event), EPERM, kOutside);
+    }
+  }
+  if (pid == 0 || within_reach(pid)) return Proceed{};
+  Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
+  event.objects.push_back({std::to_string(pid), std::to_string(pid), {}});
+  if (::kill(pid, 0) != 0 && errno == ESRCH) return failed_lookup(task, std::move(event), ESRCH);
+  return refuse_for(task, stop, std::move(event), EPERM, kOutside);
+}
+
+Answer Guard::prctl_call(Task& task, const Stop& stop) {
+  // PR_SET_DUMPABLE: an undumpable process is one we could not read. Answered as done, not done.
+  if (static_cast<int>(stop.arguments[0]) == PR_SET_DUMPABLE) {
+    return stop.arguments[1] == 0 ? Answer(Pretend{0}) : Answer(Proceed{});
+  }
+  Event event = start_event(task, stop, Event::Kind::Other, "prctl");
+  return refuse_for(task, stop, std::move(event), EPERM, "it would blind the monitor");
+}
+
+// F_SETOWN and friends send SIGIO (or any other signal) to whom they name.
+Answer Guard::owner_call(Task& task, const Stop& stop, pid_t owner) {
+  const pid_t target = owner < 0 ? -owner : owner;
+  bool inside = owner == 0;
+  if (owner > 0) inside = within_reach(target);
+  if (owner < 0) {
+    const auto pids = mirror_.processes();
+    inside = target == getpgid(task.process->pid) ||
+             std::any_of(pids.begin(), pids.end(), [&](pid_t pid) { return getpgid(pid) == target; });
+  }
+  if (inside) return Proceed{};
+  Event event = start_event(task, stop, Event::Kind::Signal, "signal owner");
+  event.objects.push_back({std::to_string(owner), std::to_string(owner), {}});
+  return refuse_for(task, stop, std::move(event), EPERM, kOutside);
+}
+
+Answer Guard::fcntl_call(Task& task, const Stop& stop) {
+  const int command = static_cast<int>(stop.arguments[1]);
+  if (command == F_SETOWN) return owner_call(task, stop, static_cast<pid_t>(stop.arguments[2]));
+  if (command != F_SETOWN_EX) return Proceed{};
+  auto owner = TraceeMemory(task.tid).read_value<f_owner_ex>(TraceeAddr{stop.arguments[2]});
+  if (!owner.ok()) return Refuse{EFAULT};
+  Answer answer = owner_call(task, stop, owner->type == F_OWNER_PGRP ? -owner->pid : owner->pid);
+  if (!std::holds_alternative<Proceed>(answer) || !enforcing()) return answer;
+  // Said in the argument itself, and so sealed: F_SETOWN carries the pid, but not a thread's.
+  if (owner->type == F_OWNER_TID) return Refuse{EINVAL};
+  auto track = begin_redirect_registers(task, stop);
+  if (!track.ok()) return Refuse{track.error().code};
+  track->changed->set_argument(stop.abi, 1, F_SETOWN);
+  track->changed->set_argument(
+      stop.abi, 2,
+      static_cast<uint64_t>(owner->type == F_OWNER_PGRP ? -owner->pid : owner->pid));
+  return *std::move(track);
+}
+
+Answer Guard::ioctl_call(Task& task, const Stop& stop) {
+  constexpr unsigned kFioSetOwn = 0x8901;
+  constexpr unsigned kSiocSpgrp = 0x8902;
+  const auto command = static_cast<unsigned>(stop.arguments[1]);
+  if (command == kFioSetOwn || command == kSiocSpgrp) {
+    auto owner = TraceeMemory(task.tid).read_value<int>(TraceeAddr{stop.arguments[2]});
+    if (!owner.ok()) return Refuse{EFAULT};
+    Answer answer = owner_call(task, stop, *owner);
+    if (!std::holds_alternative<Proceed>(answer) || !enforcing()) return answer;
+    // fcntl(F_SETOWN) does the same with the pid in a register, where nobody can change it.
+    auto track = begin_redirect_registers(task, stop);
+    if (!track.ok()) return Refuse{track.error().code};
+    static const SyscallRow* const fcntl_row = find_syscall("fcntl");
+    track->changed->set_number(stop.abi, fcntl_row->number[static_cast<size_t>(stop.abi)]);
+    track->changed->set_argument(stop.abi, 1, F_SETOWN);
+    track->changed->set_argument(stop.abi, 2, static_cast<uint64_t>(*owner));
+    return *std::move(track);
+  }
+  // Inode flags: attributes, through a descriptor that must stay the one that was judged.
+  auto place = resolver_.descriptor(viewer(task), stop.int_argument(Role::Fd));
+  Event event = start_event(task, stop, Event::Kind::Path, "attributes");
+  if (!place.ok()) return failed_lookup(task, std::move(event), place.error().code);
+  event.objects.push_back({place->name, place->name, {}});
+  const Decision decision = judge(PathOp::Attributes, *place);
+  if (decision.allowed() && enforcing() && !stop.alone && task.files.use_count() > 1) {
+    return HoldOthers{HoldOthers::Scope::DescriptorTable};
+  }
+  return decided(task, stop, std::move(event), decision, Proceed{});
+}
+
+}  // namespace callgate

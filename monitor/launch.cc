@@ -1,0 +1,151 @@
+#include "monitor/launch.h"
+
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "monitor/policy_world.h"
+#include "monitor/tracer.h"
+
+namespace callgate {
+namespace {
+
+struct NamedLimit {
+  const char* name;
+  int resource;
+};
+constexpr std::array<NamedLimit, 16> kLimits = {{{"as", RLIMIT_AS},
+                                                 {"core", RLIMIT_CORE},
+                                                 {"cpu", RLIMIT_CPU},
+                                                 {"data", RLIMIT_DATA},
+                                                 {"fsize", RLIMIT_FSIZE},
+                                                 {"locks", RLIMIT_LOCKS},
+                                                 {"memlock", RLIMIT_MEMLOCK},
+                                                 {"msgqueue", RLIMIT_MSGQUEUE},
+                                                 {"nice", RLIMIT_NICE},
+                                                 {"nofile", RLIMIT_NOFILE},
+                                                 {"nproc", RLIMIT_NPROC},
+                                                 {"rss", RLIMIT_RSS},
+                                                 {"rtprio", RLIMIT_RTPRIO},
+                                                 {"rttime", RLIMIT_RTTIME},
+                                                 {"sigpending", RLIMIT_SIGPENDING},
+                                                 {"stack", RLIMIT_STACK}}};
+
+std::vector<std::string> program_environment(std::span<const EnvironmentRule> rules) {
+  const auto matches = [](const EnvironmentRule& rule, const std::string& entry) {
+    return ::fnmatch(rule.name.c_str(), entry.substr(0, entry.find('=')).c_str(), 0) == 0;
+  };
+  // Once something is to be kept, only that is: the last rule that speaks of a name decides.
+  const bool keeps = std::any_of(rules.begin(), rules.end(), [](const EnvironmentRule& rule) {
+    return rule.action == EnvironmentRule::Action::Keep;
+  });
+  std::vector<std::string> out;
+  for (char** at = environ; *at != nullptr; ++at) {
+    const std::string entry = *at;
+    bool keep = !keeps;
+    for (const EnvironmentRule& rule : rules) {
+      if (matches(rule, entry)) keep = rule.action == EnvironmentRule::Action::Keep;
+    }
+    if (keep) out.push_back(entry);
+  }
+  for (const EnvironmentRule& rule : rules) {
+    if (rule.action == EnvironmentRule::Action::Set) out.push_back(rule.name + "=" + rule.value);
+  }
+  return out;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> out;
+  for (const std::string& text : strings) out.push_back(const_cast<char*>(text.c_str()));  // NOLINT
+  out.push_back(nullptr);
+  return out;
+}
+
+}  // namespace
+
+Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& policy, Filter filter,
+                               std::string* message) {
+  Launch launch;
+  CALLGATE_TRY(launch.path_, find_program(options.argv.at(0)));
+  launch.argv_ = options.argv;
+  launch.environment_ = program_environment(policy.environment());
+  for (const LimitRule& rule : policy.limits()) {
+    const auto* found = std::find_if(kLimits.begin(), kLimits.end(), [&](const NamedLimit& limit) {
+      return rule.resource == limit.name;
+    });
+    if (found == kLimits.end()) {
+      *message = rule.rule->where() + ": unknown limit " + rule.resource;
+      return Error{EINVAL};
+    }
+    launch.limits_.emplace_back(found->resource, rule.value);
+  }
+  launch.filter_ = std::move(filter);
+  launch.inherit_descriptors_ = options.inherit_descriptors;
+  // The kernel writes a core file where the policy might not: only who may write everywhere has one.
+  launch.keep_core_dumps_ = !options.enforce || !policy.needs().paths;
+  return launch;
+}
+
+void Launch::run(int monitor, int report, const sigset_t& signal_mask) const {
+  const std::vector<char*> argv = pointers(argv_);
+  const std::vector<char*> environment = pointers(environment_);
+  std::vector<char*> shell = {const_cast<char*>("sh"), const_cast<char*>(path_.c_str())};  // NOLINT
+  shell.insert(shell.end(), argv.begin() + 1, argv.end());
+  const auto fail = [&](LaunchReport::Step step, int error) {
+    const LaunchReport told{step, error};
+    static_cast<void>(!::write(report, &told, sizeof told));
+    _exit(127);
+  };
+
+  pid_t tracer = 0;
+  char byte = 'r';
+  if (::read(monitor, &tracer, sizeof tracer) != sizeof tracer) _exit(127);
+  prctl(PR_SET_PTRACER, tracer);  // Yama; an error only says that there is none
+  if (::write(monitor, &byte, 1) != 1 || ::read(monitor, &byte, 1) != 1) _exit(127);
+
+  for (const auto& [resource, value] : limits_) {
+    const rlim_t most = value == UINT64_MAX ? RLIM_INFINITY : value;
+    const rlimit limit{most, most};
+    if (setrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) {
+      fail(LaunchReport::Step::Failed, errno);
+    }
+  }
+  if (!keep_core_dumps_) {
+    const rlimit none{0, 0};
+    if (setrlimit(RLIMIT_CORE, &none) != 0) fail(LaunchReport::Step::Failed, errno);
+  }
+  if (!inherit_descriptors_) {
+    syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(LaunchReport::Step::Filter, errno);
+  const sock_fprog program{static_cast<unsigned short>(filter_.program.size()),
+                           const_cast<sock_filter*>(filter_.program.data())};  // NOLINT
+  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
+    fail(LaunchReport::Step::Filter, errno);
+  }
+  // Only a live filter with a live tracer behind it answers this; a bare kernel says EFAULT, and a
+  // filter without tracer ENOSYS.
+  const long answer = syscall(SYS_execve, nullptr, kHandshakeQuestion, 0);
+  if (answer != kHandshakeAnswer) fail(LaunchReport::Step::Handshake, errno);
+
+  sigprocmask(SIG_SETMASK, &signal_mask, nullptr);
+  execve(path_.c_str(), argv.data(), environment.data());
+  if (errno == ENOEXEC) execve("/bin/sh", shell.data(), environment.data());
+  fail(LaunchReport::Step::Exec, errno);
+  _exit(127);
+}
+
+}  // namespace callgate

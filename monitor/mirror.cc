@@ -1,0 +1,144 @@
+#include "monitor/mirror.h"
+
+#include <linux/kcmp.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "monitor/proc_files.h"
+
+namespace callgate {
+namespace {
+
+// Socket inode numbers are 32 bits wide and come round again; long before that, forget.
+constexpr size_t kMostSockets = 65536;
+
+}  // namespace
+
+Task* Mirror::find(pid_t tid) {
+  auto found = tasks_.find(tid);
+  return found == tasks_.end() ? nullptr : found->second.get();
+}
+
+std::shared_ptr<Process> Mirror::process(pid_t pid) const {
+  auto found = processes_.find(pid);
+  return found == processes_.end() ? nullptr : found->second.process.lock();
+}
+
+std::vector<pid_t> Mirror::processes() const {
+  std::vector<pid_t> pids;
+  pids.reserve(processes_.size());
+  for (const auto& [pid, entry] : processes_) pids.push_back(pid);
+  return pids;
+}
+
+void Mirror::count(const Task& task, int by) {
+  auto& entry = processes_[task.process->pid];
+  entry.process = task.process;
+  entry.tasks += by;
+  if (entry.tasks <= 0) processes_.erase(task.process->pid);
+}
+
+Task& Mirror::add_root(pid_t tid, pid_t parent) {
+  auto task = std::make_unique<Task>();
+  task->tid = tid;
+  task->process = std::make_shared<Process>();
+  task->process->pid = tid;
+  task->process->parent = parent;
+  task->process->executable = std::make_shared<const std::string>();
+  task->files = std::make_shared<DescriptorTable>();
+  task->fs = std::make_shared<FsContext>();
+  task->memory = std::make_shared<AddressSpace>();
+  count(*task, 1);
+  return *(tasks_[tid] = std::move(task));
+}
+
+Task& Mirror::add_child(pid_t tid, const Task& parent, uint64_t clone_flags, pid_t tgid,
+                        pid_t ppid) {
+  auto task = std::make_unique<Task>();
+  task->tid = tid;
+  if ((clone_flags & CLONE_THREAD) != 0) {
+    task->process = parent.process;
+  } else {
+    task->process = std::make_shared<Process>();
+    task->process->pid = tgid;
+    task->process->parent = ppid;
+    task->process->executable = parent.process->executable;
+  }
+  task->files = (clone_flags & CLONE_FILES) != 0 ? parent.files : std::make_shared<DescriptorTable>();
+  task->fs = (clone_flags & CLONE_FS) != 0 ? parent.fs : std::make_shared<FsContext>();
+  // A copied address space has the area where the original has it.
+  task->memory = (clone_flags & CLONE_VM) != 0 ? parent.memory
+                                               : std::make_shared<AddressSpace>(*parent.memory);
+  count(*task, 1);
+  return *(tasks_[tid] = std::move(task));
+}
+
+void Mirror::remove(pid_t tid) {
+  auto found = tasks_.find(tid);
+  if (found == tasks_.end()) return;
+  count(*found->second, -1);
+  tasks_.erase(found);
+}
+
+Task& Mirror::exec(pid_t tgid, pid_t former) {
+  if (former != tgid) {
+    if (auto taking_over = tasks_.find(former); taking_over != tasks_.end()) {
+      auto task = std::move(taking_over->second);
+      tasks_.erase(taking_over);
+      if (auto leader = tasks_.find(tgid); leader != tasks_.end()) count(*leader->second, -1);
+      task->tid = tgid;
+      tasks_[tgid] = std::move(task);
+    }
+  }
+  Task& task = *tasks_.at(tgid);
+  // exec gives a table and an address space of its own; the fs context may stay shared.
+  task.files = std::make_shared<DescriptorTable>();
+  task.memory = std::make_shared<AddressSpace>();
+  return task;
+}
+
+void Mirror::unshare(Task& task, uint64_t clone_flags) {
+  if ((clone_flags & CLONE_FILES) != 0) task.files = std::make_shared<DescriptorTable>();
+  if ((clone_flags & CLONE_FS) != 0) task.fs = std::make_shared<FsContext>();
+}
+
+void Mirror::learn_socket(uint64_t inode, SocketFacts facts) {
+  if (sockets_.size() >= kMostSockets) sockets_.clear();
+  sockets_[inode] = facts;
+}
+
+const SocketFacts* Mirror::socket(uint64_t inode) const {
+  auto found = sockets_.find(inode);
+  return found == sockets_.end() ? nullptr : &found->second;
+}
+
+std::string Mirror::verify() const {
+  const Task* previous = nullptr;
+  for (const auto& [tid, task] : tasks_) {
+    auto status = read_task_status(tid);
+    if (!status.ok()) continue;  // dying: its end is on the way to us
+    if (status->tracer != getpid()) return "task " + std::to_string(tid) + " is not traced by us";
+    if (status->tgid != task->process->pid) {
+      return "task " + std::to_string(tid) + " belongs to process " + std::to_string(status->tgid) +
+             ", mirrored as " + std::to_string(task->process->pid);
+    }
+    if (previous != nullptr) {
+      const auto differs = [&](int type, bool mirrored, const char* what) {
+        const long kernel = syscall(SYS_kcmp, previous->tid, tid, type, 0, 0);
+        if (kernel < 0 || (kernel == 0) == mirrored) return std::string();
+        return std::string(what) + " of " + std::to_string(previous->tid) + " and " +
+               std::to_string(tid) + (mirrored ? " mirrored as shared" : " shared unseen");
+      };
+      for (std::string text : {differs(KCMP_FILES, previous->files == task->files, "descriptors"),
+                               differs(KCMP_FS, previous->fs == task->fs, "directories"),
+                               differs(KCMP_VM, previous->memory == task->memory, "memory")}) {
+        if (!text.empty()) return text;
+      }
+    }
+    previous = task.get();
+  }
+  return {};
+}
+
+}  // namespace callgate

@@ -1,0 +1,28 @@
+// The monitor of 1996, kept to be beaten: it mirrors descriptors by number and working directories
+// by string, compares the text it reads, and lets the call run with the caller's own pointer. Every
+// line of it is a mistake that attacks/ exploits.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "monitor/event.h"
+#include "monitor/mirror.h"
+#include "policy/policy.h"
+
+namespace callgate {
+
+struct Stop;
+
+struct NaiveAnswer {
+  Event::Kind kind = Event::Kind::Path;
+  std::string operation;
+  std::string asked;
+  Decision decision;
+};
+
+// nullopt: a call the naive monitor has no opinion on, judged as the canonical model does.
+std::optional<NaiveAnswer> consider_naively(const Policy& policy, Mirror& mirror,
+                                            const Task& task, const Stop& stop);
+
+}  // namespace callgate

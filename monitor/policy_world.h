@@ -1,0 +1,35 @@
+// The file system, the resolver and the user as loading a policy sees them. Used before anything
+// runs; nothing here is asked while the program runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy/policy.h"
+
+namespace callgate {
+
+class RealWorld : public PolicyWorld {
+ public:
+  // `program`: the word after the options, looked up in PATH for ${PROGRAM}; empty in check.
+  explicit RealWorld(std::string program = {}) : program_(std::move(program)) {}
+
+  // EFBIG above 16 MiB; a pipe is read to its end, so `--policy <(generate)` works.
+  Result<std::string> read_file(const std::string& path) override;
+  Result<std::string> read_profile(const std::string& name) override;
+  std::vector<std::string> profile_names() override;
+  Result<std::string> canonical(const std::string& path) override;
+  Result<std::vector<Endpoint>> resolve_host(const std::string& host) override;
+  std::string variable(const std::string& name) override;
+
+ private:
+  std::string program_;
+};
+
+// $CALLGATE_PROFILES, else the installed directory, else the source tree's.
+std::string profile_directory();
+
+// The file that execvp would run for this word; ENOENT, or EACCES when only unusable ones exist.
+Result<std::string> find_program(const std::string& word);
+
+}  // namespace callgate

@@ -1,0 +1,362 @@
+#include "monitor/resolve.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <climits>
+#include <deque>
+
+#include "monitor/long_name.h"
+
+namespace callgate {
+namespace {
+
+constexpr int kLinkLimit = 40;  // path_resolution(7)
+constexpr int kPathFlags = O_PATH | O_CLOEXEC;
+
+UniqueFd open_with(int directory, const std::string& name, uint64_t flags, uint64_t resolve) {
+  open_how how{};
+  how.flags = flags;
+  how.resolve = resolve;
+  return UniqueFd(static_cast<int>(
+      syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
+}
+
+// Where a tracee's relative walk begins.
+Result<UniqueFd> open_base(const Viewer& viewer, int dirfd) {
+  const std::string task = "/proc/" + std::to_string(viewer.tid);
+  UniqueFd fd(dirfd == AT_FDCWD
+                  ? ::open((task + "/cwd").c_str(), kPathFlags)
+                  : ::open((task + "/fd/" + std::to_string(dirfd)).c_str(), kPathFlags));
+  if (!fd.valid()) {
+    if (errno == ENOENT) return Error{dirfd == AT_FDCWD ? ENOENT : EBADF};
+    return last_error();
+  }
+  return fd;
+}
+
+bool on_proc(int fd) {
+  struct statfs fs {};
+  return ::fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+// fs.protected_symlinks as may_follow_link() in fs/namei.c applies it.
+bool link_is_protected(int directory, const struct stat& link) {
+  static const bool enabled = [] {
+    auto text = read_whole_file("/proc/sys/fs/protected_symlinks");
+    return text.ok() && !text->empty() && (*text)[0] == '1';
+  }();
+  if (!enabled) return false;
+  struct stat st {};
+  if (::fstat(directory, &st) != 0) return true;
+  constexpr mode_t kSharedSticky = S_ISVTX | S_IWOTH;
+  if ((st.st_mode & kSharedSticky) != kSharedSticky) return false;
+  const auto fsuid = static_cast<uid_t>(syscall(SYS_setfsuid, -1));
+  return link.st_uid != fsuid && link.st_uid != st.st_uid;
+}
+
+std::string join(const std::string& directory, std::string_view leaf) {
+  std::string path = directory;
+  if (path.empty() || path.back() != '/') path += '/';
+  return path.append(leaf);
+}
+
+std::deque<std::string> split(std::string_view path) {
+  std::deque<std::string> parts;
+  while (!path.empty()) {
+    const size_t begin = path.find_first_not_of('/');
+    if (begin == std::string_view::npos) break;
+    path.remove_prefix(begin);
+    const size_t end = std::min(path.find('/'), path.size());
+    parts.emplace_back(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+  return parts;
+}
+
+}  // namespace
+
+// One walk, component by component: the slow way, taken where a symlink is in it.
+struct Resolver::Walk {
+  const Resolver& resolver;
+  const Viewer& viewer;
+  const ResolveOptions& options;
+  UniqueFd current;
+  std::deque<std::string> pending;
+  Place place;
+  int links = 0;
+  bool at_directory = true;  // the last component was ".", ".." or a jump: `current` is the answer
+
+  Result<Place> run();
+  Status step(const std::string& component, bool last, bool* done);
+  Status follow(const std::string& component, UniqueFd link, const struct stat& st, bool last,
+                bool* done);
+  Status restart_at_root();
+};
+
+Status Resolver::Walk::restart_at_root() {
+  current.reset(::fcntl(resolver.root_.get(), F_DUPFD_CLOEXEC, 3));
+  if (!current.valid()) return last_error();
+  return Unit{};
+}
+
+Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const struct stat& st,
+                              bool last, bool* done) {
+  if (++links > kLinkLimit) return Error{ELOOP};
+  if (link_is_protected(current.get(), st)) return Error{EACCES};
+  Place here;
+  CALLGATE_TRY([[maybe_unused]] Unit named,
+               resolver.name_object(viewer, current.get(), here));
+  place.links.push_back(join(here.name, component));
+  std::string target;
+  if (on_proc(link.get())) {
+    struct stat directory {};
+    if (::fstat(current.get(), &directory) != 0) return last_error();
+    constexpr ino_t kProcRoot = 1;
+    if (directory.st_ino == kProcRoot && component == "self") {
+      target = std::to_string(viewer.pid);
+    } else if (directory.st_ino == kProcRoot && component == "thread-self") {
+      target = std::to_string(viewer.pid) + "/task/" + std::to_string(viewer.tid);
+    } else {
+      UniqueFd plain = open_with(current.get(), component, kPathFlags, RESOLVE_NO_MAGICLINKS);
+      if (!plain.valid() && errno == ELOOP) {  // a magic link: the kernel jumps, so do we
+        if (here.foreign) place.foreign = true;
+        UniqueFd object(::openat(current.get(), component.c_str(), kPathFlags));
+        if (!object.valid()) return last_error();
+        place.magic = true;
+        if (last) {
+          place.object = std::move(object);
+          *done = true;
+        } else {
+          current = std::move(object);
+        }
+        return Unit{};
+      }
+    }
+  }
+  if (target.empty()) {
+    std::array<char, PATH_MAX> buffer;
+    const ssize_t n = ::readlinkat(link.get(), "", buffer.data(), buffer.size());
+    if (n < 0) return last_error();
+    target.assign(buffer.data(), static_cast<size_t>(n));
+  }
+  if (target.empty()) return Error{ENOENT};
+  if (target.front() == '/') {
+    CALLGATE_TRY([[maybe_unused]] Unit root, restart_at_root());
+  }
+  if (last && target.back() == '/') place.trailing_slash = true;
+  auto parts = split(target);
+  pending.insert(pending.begin(), parts.begin(), parts.end());
+  return Unit{};
+}
+
+Status Resolver::Walk::step(const std::string& component, bool last, bool* done) {
+  at_directory = false;
+  if (component == "." || component == "..") {
+    if (last && options.parent_call) {
+      place.parent = std::move(current);
+      place.leaf = component;
+      *done = true;
+      return Unit{};
+    }
+    UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_DIRECTORY));
+    if (!next.valid()) return last_error();
+    current = std::move(next);
+    at_directory = true;
+    return Unit{};
+  }
+  UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_NOFOLLOW));
+  if (!next.valid()) {
+    if (errno != ENOENT || !last) return last_error();
+    place.parent = std::move(current);
+    place.leaf = component;
+    *done = true;
+    return Unit{};
+  }
+  struct stat st {};
+  if (::fstat(next.get(), &st) != 0) return last_error();
+  const bool keep_link =
+      last && !options.follow && (options.parent_call || !place.trailing_slash);
+  if (S_ISLNK(st.st_mode) && !keep_link) {
+    CALLGATE_TRY([[maybe_unused]] Unit followed, follow(component, std::move(next), st, last, done));
+    at_directory = pending.empty();
+    return Unit{};
+  }
+  if (!last) {
+    current = std::move(next);
+    return Unit{};
+  }
+  place.parent = std::move(current);
+  place.leaf = component;
+  place.object = std::move(next);
+  place.st = st;
+  *done = true;
+  return Unit{};
+}
+
+Result<Place> Resolver::Walk::run() {
+  bool done = false;
+  while (!done && !pending.empty()) {
+    const std::string component = std::move(pending.front());
+    pending.pop_front();
+    CALLGATE_TRY([[maybe_unused]] Unit stepped, step(component, pending.empty(), &done));
+  }
+  if (!done) place.object = std::move(current);
+  return resolver.finish_leaf(viewer, std::move(place), options);
+}
+
+Resolver::Resolver(std::function<bool(pid_t)> inside)
+    : inside_(std::move(inside)), root_(::open("/", kPathFlags | O_DIRECTORY)) {}
+
+std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
+                                  bool* foreign) const {
+  constexpr std::string_view kProc = "/proc/";
+  if (!real.starts_with(kProc)) return real;
+  int pid = 0;
+  const char* begin = real.data() + kProc.size();
+  const char* end = real.data() + real.size();
+  const auto parsed = std::from_chars(begin, end, pid);
+  if (parsed.ec != std::errc() || (parsed.ptr != end && *parsed.ptr != '/')) return real;
+  if (pid == viewer.pid || pid == viewer.tid) return "/proc/self" + std::string(parsed.ptr, end);
+  if (!inside_(pid)) *foreign = true;
+  return real;
+}
+
+Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
+  auto link = read_link("/proc/self/fd/" + std::to_string(fd));
+  if (!link.ok() && link.error().code == ENAMETOOLONG) link = long_directory_name(fd);
+  if (!link.ok()) return link.error();
+  std::string& text = *link;
+  if (!text.starts_with('/')) {
+    if (text.starts_with("(unreachable)")) return Error{EACCES};
+    place.nameless = true;
+  }
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (text.ends_with(kDeleted)) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0) return last_error();
+    if (st.st_nlink == 0) {
+      text.resize(text.size() - kDeleted.size());
+      place.deleted = true;
+    }
+  }
+  place.name = place.nameless ? text : policy_name(viewer, text, &place.foreign);
+  place.real = std::move(text);
+  return Unit{};
+}
+
+// Names the place, and looks at the leaf where that has not been done.
+Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place,
+                                    const ResolveOptions& options) const {
+  if (place.exists() && ::fstat(place.object.get(), &place.st) != 0) return last_error();
+  if (!place.parent.valid() || place.leaf.empty()) {
+    CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
+    return place;
+  }
+  if (place.leaf == "." || place.leaf == "..") {
+    UniqueFd object(::openat(place.parent.get(), place.leaf.c_str(), kPathFlags));
+    if (!object.valid()) return last_error();
+    if (::fstat(object.get(), &place.st) != 0) return last_error();
+    place.object = std::move(object);
+    CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
+    return place;
+  }
+  if (place.leaf.size() > NAME_MAX) return Error{ENAMETOOLONG};
+  Place directory;
+  CALLGATE_TRY([[maybe_unused]] Unit named,
+               name_object(viewer, place.parent.get(), directory));
+  place.foreign = place.foreign || directory.foreign;
+  place.deleted = directory.deleted;
+  place.real = join(directory.real, place.leaf);
+  place.name = policy_name(viewer, place.real, &place.foreign);
+  static_cast<void>(options);
+  return place;
+}
+
+Result<Place> Resolver::descriptor(const Viewer& viewer, int fd) const {
+  Place place;
+  CALLGATE_TRY(place.object, open_base(viewer, fd));
+  place.magic = true;
+  return finish_leaf(viewer, std::move(place), {});
+}
+
+Result<std::string> Resolver::directory_name(const Viewer& viewer, int dirfd) {
+  const std::string task = "/proc/" + std::to_string(viewer.tid);
+  auto name = read_link(dirfd == AT_FDCWD ? task + "/cwd" : task + "/fd/" + std::to_string(dirfd));
+  if (!name.ok()) return name.error();
+  // " (deleted)" may be part of a living name; the slow way tells the two apart.
+  if (!name->starts_with('/') || name->ends_with(" (deleted)")) return Error{ENOENT};
+  return name;
+}
+
+Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_view path,
+                                const ResolveOptions& options) const {
+  if (path.empty()) {
+    if (!options.empty_path) return Error{ENOENT};
+    Place place;
+    CALLGATE_TRY(place.object, open_base(viewer, dirfd));
+    place.magic = true;
+    return finish_leaf(viewer, std::move(place), options);
+  }
+  if (path.size() >= PATH_MAX) return Error{ENAMETOOLONG};
+  Walk walk{*this, viewer, options, {}, {}, {}};
+  if (path.front() == '/') {
+    CALLGATE_TRY([[maybe_unused]] Unit root, walk.restart_at_root());
+  } else {
+    CALLGATE_TRY(walk.current, open_base(viewer, dirfd));
+  }
+  if (options.resolve_flags != 0) {
+    // The program's own restrictions: the kernel judges them on a walk of ours.
+    const uint64_t flags = static_cast<uint64_t>(kPathFlags) | (options.follow ? 0 : O_NOFOLLOW);
+    walk.place.object =
+        open_with(walk.current.get(), std::string(path), flags, options.resolve_flags);
+    if (!walk.place.exists() && errno != ENOENT) return last_error();
+    if (walk.place.exists()) {
+      // Reached by other rules than a plain name's: only the pinned object is the same one.
+      walk.place.magic = true;
+      return finish_leaf(viewer, std::move(walk.place), options);
+    }
+    const size_t slash = path.find_last_of('/');
+    const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash + 1));
+    walk.place.parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
+                                  options.resolve_flags);
+    if (!walk.place.parent.valid()) return last_error();
+    walk.place.leaf = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
+    if (walk.place.leaf.empty()) return Error{ENOENT};
+    UniqueFd dangling(
+        ::openat(walk.place.parent.get(), walk.place.leaf.c_str(), kPathFlags | O_NOFOLLOW));
+    if (dangling.valid()) return Error{EXDEV};  // a dangling link under restrictions
+    return finish_leaf(viewer, std::move(walk.place), options);
+  }
+
+  const size_t end = path.find_last_not_of('/');
+  if (end == std::string_view::npos) {  // "/", "//"
+    walk.place.object = std::move(walk.current);
+    return finish_leaf(viewer, std::move(walk.place), options);
+  }
+  walk.place.trailing_slash = end + 1 < path.size();
+  const std::string_view plain = path.substr(0, end + 1);
+  const size_t slash = plain.find_last_of('/');
+  // Most names pass no symlink: then one call finds the directory, and only the leaf is looked at.
+  if (slash != std::string_view::npos) {
+    const std::string directory(plain.substr(0, slash + 1));
+    UniqueFd parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
+                                RESOLVE_NO_SYMLINKS);
+    if (parent.valid()) {
+      walk.current = std::move(parent);
+      walk.pending.emplace_back(plain.substr(slash + 1));
+      return walk.run();
+    }
+    if (errno != ELOOP) return last_error();
+  }
+  walk.pending = split(plain);
+  return walk.run();
+}
+
+}  // namespace callgate

@@ -1,0 +1,77 @@
+// From a name to the object and the name the kernel gives it, walked as the tracee would walk it:
+// from the thread's own working directory or descriptor, with its identity, through its own
+// /proc/self. Nothing is created, opened for reading or changed: every step is an O_PATH open.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arch/result.h"
+#include "arch/unique_fd.h"
+#include "monitor/proc_files.h"
+
+namespace callgate {
+
+// A name's end. Which fields are set depends on where it led.
+struct Place {
+  UniqueFd parent;      // directory that holds `leaf`; invalid when reached by descriptor alone
+  std::string leaf;     // last component; "." and ".." only as a parent call's literal leaf
+  UniqueFd object;      // what is there (a symlink only when it was not to be followed)
+  struct stat st {};    // of `object`
+  std::string real;     // the kernel's own name for it, whole; a missing object: where it would be
+  std::string name;     // `real` as the policy speaks of it: the caller's /proc/<pid> is /proc/self
+  std::vector<std::string> links;  // symlinks passed through
+  bool trailing_slash = false;
+  bool magic = false;     // a magic link (/proc/self/fd/3) was passed: only a pin repeats that
+  bool nameless = false;  // a pipe, socket or other object that no name leads to
+  bool deleted = false;   // its name is gone; `real` is what it was
+  bool foreign = false;   // in /proc/<pid> of a process outside the sandbox
+  [[nodiscard]] bool exists() const { return object.valid(); }
+  [[nodiscard]] bool is_directory() const { return exists() && S_ISDIR(st.st_mode); }
+  [[nodiscard]] bool is_symlink() const { return exists() && S_ISLNK(st.st_mode); }
+};
+
+// Whose eyes to look with.
+struct Viewer {
+  pid_t tid = 0;
+  pid_t pid = 0;
+};
+
+struct ResolveOptions {
+  bool follow = true;         // the last component, when it is a symlink
+  bool parent_call = false;   // mkdir, unlink, rename: a trailing slash does not follow
+  bool empty_path = false;    // AT_EMPTY_PATH: "" is the descriptor itself
+  uint64_t resolve_flags = 0; // the program's own openat2 RESOLVE_*
+};
+
+class Resolver {
+ public:
+  // `inside` tells whether a process belongs to the sandbox.
+  explicit Resolver(std::function<bool(pid_t)> inside);
+
+  // errno as the kernel would give it to the tracee's own walk; a missing last component is a
+  // Place without object.
+  Result<Place> resolve(const Viewer& viewer, int dirfd, std::string_view path,
+                        const ResolveOptions& options) const;
+  // The object behind a descriptor. EBADF when it is not open.
+  Result<Place> descriptor(const Viewer& viewer, int fd) const;
+  // The kernel's name of a thread's working directory or directory descriptor; fails where it has
+  // none that can be used as a prefix (deleted, unreachable, too long).
+  static Result<std::string> directory_name(const Viewer& viewer, int dirfd);
+
+  // Fills real, name, nameless, deleted and foreign from an O_PATH descriptor of this process.
+  Status name_object(const Viewer& viewer, int fd, Place& place) const;
+
+ private:
+  struct Walk;
+  Result<Place> finish_leaf(const Viewer& viewer, Place place, const ResolveOptions& options) const;
+  std::string policy_name(const Viewer& viewer, const std::string& real, bool* foreign) const;
+  std::function<bool(pid_t)> inside_;
+  UniqueFd root_;
+};
+
+}  // namespace callgate

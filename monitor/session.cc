@@ -1,0 +1,223 @@
+#include "monitor/session.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "monitor/launch.h"
+#include "monitor/tracer.h"
+
+namespace callgate {
+namespace {
+
+// What the monitor tells the front, a byte each: the program may be seized; its first process has
+// ended and the monitor no longer depends on the front.
+constexpr char kReady = 'r';
+constexpr char kRootEnded = 'e';
+
+struct Channel {
+  UniqueFd a;
+  UniqueFd b;
+};
+
+Result<Channel> make_channel() {
+  std::array<int, 2> ends{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return last_error();
+  return Channel{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+// The monitor process. Its exit status is of no interest: what matters went over the channel.
+[[noreturn]] void monitor_main(const SessionOptions& options, const Policy& policy,
+                               ArgumentArea& area, pid_t front, pid_t root, UniqueFd to_front,
+                               UniqueFd to_root,
+                               const std::function<std::unique_ptr<EventSink>()>& make_sink) {
+  // Out of reach of the terminal's signals and of the program's group; gone with the front, until
+  // the program has ended.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != front) _exit(1);
+  setsid();
+  prctl(PR_SET_NAME, "callgate-mon");
+  prctl(PR_SET_DUMPABLE, 0);
+  signal(SIGPIPE, SIG_IGN);
+  std::unique_ptr<EventSink> sink = make_sink();
+  Tracer tracer(options, policy, area, *sink, {front, getpid()});
+  char byte = 0;
+  if (::read(to_root.get(), &byte, 1) != 1) _exit(1);
+  if (!tracer.seize_root(root).ok()) _exit(2);
+  if (::write(to_root.get(), &kReady, 1) != 1) _exit(1);
+  to_root.reset();
+  tracer.run([&] {
+    prctl(PR_SET_PDEATHSIG, 0);
+    // An audit wants the whole tree; the front waits for the channel to close.
+    if (options.enforce) static_cast<void>(!::write(to_front.get(), &kRootEnded, 1));
+  });
+  sink->on_finish();
+  sink.reset();
+  _exit(0);
+}
+
+// Signals that callgate passes on when they were meant for the program.
+constexpr std::array<int, 7> kForwarded = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
+                                           SIGUSR1, SIGUSR2, SIGALRM};
+
+bool from_inside(pid_t sender, pid_t monitor) {
+  auto status = read_task_status(sender);
+  return status.ok() && status->tracer == monitor;
+}
+
+// Stops as the program stopped, and goes on when the shell says so.
+void stop_like(int signal_number) {
+  signal(signal_number, SIG_DFL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal_number);
+  raise(signal_number);
+  sigprocmask(SIG_UNBLOCK, &set, nullptr);  // stops here
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+}
+
+// Waits for the program as its parent, passing on what is meant for it.
+int front_main(pid_t root, pid_t monitor, const sigset_t& watched) {
+  for (;;) {
+    int status = 0;
+    const pid_t pid = waitpid(root, &status, WNOHANG | WUNTRACED);
+    if (pid == root) {
+      if (!WIFSTOPPED(status)) return status;
+      stop_like(WSTOPSIG(status));
+      continue;
+    }
+    siginfo_t info{};
+    const int got = sigwaitinfo(&watched, &info);
+    if (got < 0 || got == SIGCHLD || got == SIGTSTP || got == SIGTTIN || got == SIGTTOU) continue;
+    // The terminal's signals, and those of the program to its own group, have reached it already.
+    if (info.si_code == SI_KERNEL || from_inside(info.si_pid, monitor)) continue;
+    ::kill(root, got);
+  }
+}
+
+std::string launch_failure(const LaunchReport& report) {
+  const std::string reason = std::strerror(report.error);
+  switch (report.step) {
+    case LaunchReport::Step::Filter:
+      return "the filter cannot be loaded: " + reason;
+    case LaunchReport::Step::Handshake:
+      return "the filter is not live: " + reason;
+    case LaunchReport::Step::Failed:
+    case LaunchReport::Step::Exec:
+      break;
+  }
+  return "the program's process cannot be set up: " + reason;
+}
+
+SessionResult failure(std::string message) {
+  SessionResult result;
+  result.message = std::move(message);
+  return result;
+}
+
+}  // namespace
+
+SessionResult run_session(const SessionOptions& options, const Policy& policy,
+                          const std::function<std::unique_ptr<EventSink>()>& make_sink) {
+  auto area = ArgumentArea::create();
+  if (!area.ok()) {
+    return failure(std::string("the argument area cannot be made: ") +
+                   std::strerror(area.error().code));
+  }
+  FilterInputs inputs;
+  inputs.needs = policy.needs();
+  inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
+  inputs.limits = !policy.limits().empty();
+  inputs.observe_all = options.observe_all || !options.enforce;
+  inputs.co_schedule = options.co_schedule;
+  inputs.area_segment = area->segment();
+  inputs.window_end = ArgumentArea::kWindowEnd;
+  auto filter = compile_filter(inputs);
+  if (!filter.ok()) {
+    return failure(std::string("the filter cannot be compiled: ") +
+                   std::strerror(filter.error().code));
+  }
+  std::string message;
+  auto launch = Launch::prepare(options, policy, *std::move(filter), &message);
+  if (!launch.ok()) {
+    SessionResult result = failure(message);
+    result.exec_errno = message.empty() ? launch.error().code : 0;
+    return result;
+  }
+
+  auto program = make_channel();  // a: the program's process, b: the monitor
+  auto control = make_channel();  // a: the monitor, b: the front
+  auto report = make_channel();   // a: the program's process, b: the front
+  if (!program.ok() || !control.ok() || !report.ok()) {
+    return failure(std::string("no descriptors: ") + std::strerror(errno));
+  }
+  sigset_t watched;
+  sigset_t before;
+  sigemptyset(&watched);
+  for (const int number : kForwarded) sigaddset(&watched, number);
+  for (const int number : {SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU}) sigaddset(&watched, number);
+  sigprocmask(SIG_BLOCK, &watched, &before);
+
+  const pid_t root = fork();
+  if (root == 0) {
+    program->b.reset();
+    launch->run(program->a.get(), report->a.get(), before);
+  }
+  const pid_t front = getpid();
+  const pid_t monitor = root < 0 ? -1 : fork();
+  if (monitor == 0) {
+    report->a.reset();
+    report->b.reset();
+    control->b.reset();
+    program->a.reset();
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    monitor_main(options, policy, *area, front, root, std::move(control->a),
+                 std::move(program->b), make_sink);
+  }
+  program->a.reset();
+  control->a.reset();
+  report->a.reset();
+  SessionResult result;
+  if (root < 0 || monitor < 0) {
+    if (root > 0) ::kill(root, SIGKILL);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    return failure(std::string("no processes: ") + std::strerror(errno));
+  }
+  static_cast<void>(!::write(program->b.get(), &monitor, sizeof monitor));
+  program->b.reset();
+
+  LaunchReport told;
+  const ssize_t n = ::read(report->b.get(), &told, sizeof told);
+  result.started = n == 0;
+  if (n == sizeof told) {
+    if (told.step == LaunchReport::Step::Exec) {
+      result.exec_errno = told.error;
+    } else {
+      result.message = launch_failure(told);
+    }
+  }
+  result.wait_status = front_main(root, monitor, watched);
+  char byte = 0;
+  const bool clean = ::read(control->b.get(), &byte, 1) == 1 || !options.enforce;
+  if (result.started && !clean) {
+    int status = 0;
+    waitpid(monitor, &status, 0);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+      result.message = "the monitor ended before the program; the program was killed";
+    }
+  } else if (!result.started && !clean && result.message.empty() && result.exec_errno == 0) {
+    result.message = "the program could not be traced (callgate doctor says why)";
+  }
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  return result;
+}
+
+}  // namespace callgate

@@ -1,0 +1,317 @@
+#include "monitor/tracer.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+namespace callgate {
+namespace {
+
+constexpr int kOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
+                         PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
+                         PTRACE_O_TRACESECCOMP;
+
+// ptrace's address and data are numbers here.
+long control(__ptrace_request request, pid_t tid, uint64_t address = 0, uint64_t data = 0) {
+  return ptrace(request, tid, reinterpret_cast<void*>(address),  // NOLINT: an interface of numbers
+                reinterpret_cast<void*>(data));                  // NOLINT
+}
+
+Result<Abi> current_abi(pid_t tid) {
+  __ptrace_syscall_info info{};
+  if (control(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, reinterpret_cast<uint64_t>(&info)) < 0) {
+    return last_error();
+  }
+  auto abi = abi_from_audit_arch(info.arch);
+  if (!abi) return Error{ENOSYS};
+  return *abi;
+}
+
+}  // namespace
+
+Tracer::Tracer(const SessionOptions& options, const Policy& policy, ArgumentArea& area,
+               EventSink& sink, OwnProcesses own)
+    : options_(options),
+      area_(area),
+      sink_(sink),
+      guard_(options, policy, area, mirror_, sink, own),
+      placement_(options.co_schedule) {}
+
+Status Tracer::seize_root(pid_t root) {
+  if (control(PTRACE_SEIZE, root, 0, kOptions) != 0) return last_error();
+  root_ = root;
+  mirror_.add_root(root, getppid());
+  return Unit{};
+}
+
+void Tracer::run(const std::function<void()>& on_root_end) {
+  bool root_ended = false;
+  while (!mirror_.empty() || !newborn_.empty()) {
+    int raw = 0;
+    const pid_t tid = waitpid(-1, &raw, __WALL);
+    if (tid < 0) {
+      if (errno == EINTR) {
+        placement_.tick();
+        continue;
+      }
+      break;  // ECHILD: nothing left to wait for
+    }
+    const WaitStatus status(raw);
+    const bool ended =
+        status.kind() == WaitStatus::Kind::Exited || status.kind() == WaitStatus::Kind::Killed;
+    handle(tid, status);
+    if (ended && tid == root_ && !root_ended) {
+      root_ended = true;
+      on_root_end();
+    }
+    if (!sink_.healthy() && options_.stop_on_log_failure && !stopping_) {
+      stopping_ = true;
+      kill_all();
+    }
+  }
+}
+
+void Tracer::handle(pid_t tid, WaitStatus status) {
+  if (guard_.keepers().is_keeper(tid)) {
+    guard_.keepers().forget(tid);
+    return;
+  }
+  if (status.kind() == WaitStatus::Kind::Exited || status.kind() == WaitStatus::Kind::Killed) {
+    on_end(tid, status);
+    return;
+  }
+  if (status.kind() == WaitStatus::Kind::Exec) {
+    on_exec(tid);
+    return;
+  }
+  Task* task = mirror_.find(tid);
+  if (task == nullptr) {
+    // A child whose parent's event has not come yet: it stays stopped until we know what it shares.
+    newborn_[tid] = status.raw();
+    adopt_orphans();
+    return;
+  }
+  task->state = Task::State::Stopped;
+  if (hold_ && held_back(*task, status)) {
+    hold_progress();
+    return;
+  }
+  handle_known(*task, status);
+}
+
+void Tracer::handle_known(Task& task, WaitStatus status) {
+  switch (status.kind()) {
+    case WaitStatus::Kind::Seccomp:
+      on_seccomp(task);
+      return;
+    case WaitStatus::Kind::SyscallExit:
+      on_exit_stop(task);
+      return;
+    case WaitStatus::Kind::NewTask:
+      on_new_task(task);
+      return;
+    case WaitStatus::Kind::GroupStop:
+      // Stopped as its parent sees it; PTRACE_LISTEN leaves it so and tells us of SIGCONT.
+      task.state = Task::State::Parked;
+      control(PTRACE_LISTEN, task.tid);
+      return;
+    case WaitStatus::Kind::EventStop:
+      on_event_stop(task);
+      return;
+    case WaitStatus::Kind::Signal:
+      resume(task, status.signal());
+      return;
+    case WaitStatus::Kind::OtherEvent:
+      resume(task);
+      return;
+    case WaitStatus::Kind::Exec:
+    case WaitStatus::Kind::Exited:
+    case WaitStatus::Kind::Killed:
+      return;  // dealt with before
+  }
+}
+
+void Tracer::resume(Task& task, int signal) {
+  task.state = Task::State::Running;
+  task.vforking = false;
+  const auto request = task.in_flight ? PTRACE_SYSCALL : PTRACE_CONT;
+  // ESRCH: it is dying, and its end will be reported.
+  control(request, task.tid, 0, static_cast<uint64_t>(signal));
+}
+
+void Tracer::kill_process(pid_t pid) { ::kill(pid, SIGKILL); }
+
+void Tracer::kill_all() {
+  for (const pid_t pid : mirror_.processes()) kill_process(pid);
+  for (const auto& [tid, raw] : newborn_) ::kill(tid, SIGKILL);
+}
+
+Result<Stop> Tracer::read_stop(pid_t tid) const {
+  __ptrace_syscall_info info{};
+  if (control(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, reinterpret_cast<uint64_t>(&info)) < 0) {
+    return last_error();
+  }
+  if (info.op != PTRACE_SYSCALL_INFO_SECCOMP) return Error{EINVAL};
+  const auto abi = abi_from_audit_arch(info.arch);
+  if (!abi) return Error{ENOSYS};
+  Stop stop;
+  stop.abi = *abi;
+  stop.row = find_syscall(*abi, static_cast<int>(info.seccomp.nr));
+  std::copy_n(info.seccomp.args, 6, stop.arguments.begin());
+  if (pointer_size(*abi) == 4) {
+    for (uint64_t& argument : stop.arguments) argument &= 0xffffffffu;
+  }
+  stop.instruction_pointer = info.instruction_pointer;
+  return stop;
+}
+
+bool Tracer::is_handshake(const Task& task, const Stop& stop) {
+  return !handshake_done_ && task.tid == root_ && stop.row != nullptr &&
+         stop.row->operation == Operation::Exec && stop.arguments[0] == 0 &&
+         stop.arguments[1] == kHandshakeQuestion;
+}
+
+void Tracer::on_seccomp(Task& task) {
+  auto stop = read_stop(task.tid);
+  if (!stop.ok()) {
+    if (stop.error().code == ESRCH) return;
+    answer(task, Stop{}, Refuse{ENOSYS});
+    return;
+  }
+  if (is_handshake(task, *stop)) {
+    handshake_done_ = true;
+    answer(task, *stop, Pretend{kHandshakeAnswer});
+    return;
+  }
+  answer(task, *stop, guard_.consider(task, *stop));
+}
+
+void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
+  if (std::holds_alternative<Proceed>(answer)) {
+    resume(task);
+    return;
+  }
+  if (auto* track = std::get_if<Track>(&answer)) {
+    if (track->changed && !track->changed->store(task.tid).ok()) return;  // it is gone
+    task.in_flight = std::make_unique<InFlight>(std::move(track->flight));
+    resume(task);
+    return;
+  }
+  if (std::holds_alternative<MapAreaFirst>(answer)) {
+    map_area(task, stop);
+    return;
+  }
+  if (auto* hold = std::get_if<HoldOthers>(&answer)) {
+    begin_hold(task, stop, hold->scope);
+    return;
+  }
+  int64_t value = -EACCES;
+  if (auto* refuse = std::get_if<Refuse>(&answer)) value = -refuse->error;
+  if (auto* pretend = std::get_if<Pretend>(&answer)) value = pretend->value;
+  auto registers = Registers::fetch(task.tid);
+  if (!registers.ok()) return;
+  registers->skip_call(stop.abi, value);
+  if (!registers->store(task.tid).ok()) return;
+  task.retry = Retry{};
+  if (std::holds_alternative<KillProcess>(answer)) kill_process(task.process->pid);
+  resume(task);
+}
+
+void Tracer::on_exit_stop(Task& task) {
+  auto flight = std::move(task.in_flight);
+  if (!flight) {  // not ours to follow any more: an execve that succeeded
+    resume(task);
+    return;
+  }
+  auto fetched = Registers::fetch_result(task.tid, flight->abi);
+  if (!fetched.ok()) return;
+  int64_t result = *fetched;
+  if (flight->after == After::MapArea) {
+    finish_area(task, *flight);
+    flight->original->restart_call(flight->abi);
+    if (!flight->original->store(task.tid).ok()) return;
+    resume(task);
+    return;
+  }
+  task.retry = Retry{};
+  const Finished finished = guard_.finish(task, *flight, result);
+  if (flight->redirected) {
+    // All argument registers and the number, also when the kernel is about to restart the call
+    // (-512..-516): it runs again from the program's own registers and is judged anew.
+    Registers& registers = *flight->original;
+    if (finished == Finished::RunAgain) {
+      registers.restart_call(flight->abi);
+    } else {
+      registers.set_result(flight->abi, result);
+    }
+    if (!registers.store(task.tid).ok()) return;
+  }
+  const pid_t tid = task.tid;
+  flight.reset();
+  resume(task);
+  if (hold_ && hold_->acting && hold_->owner == tid) release_hold();
+}
+
+void Tracer::map_area(Task& task, const Stop& stop) {
+  auto registers = Registers::fetch(task.tid);
+  if (!registers.ok()) return;
+  auto flight = std::make_unique<InFlight>();
+  flight->after = After::MapArea;
+  flight->abi = stop.abi;
+  flight->row = stop.row;
+  flight->original = *registers;
+  static const SyscallRow* const shmat_row = find_syscall("shmat");
+  registers->set_number(stop.abi, shmat_row->number[static_cast<size_t>(stop.abi)]);
+  registers->set_argument(stop.abi, 0, static_cast<uint64_t>(area_.segment()));
+  registers->set_argument(stop.abi, 1, ArgumentArea::kAddress);
+  registers->set_argument(stop.abi, 2, SHM_RDONLY);
+  if (!registers->store(task.tid).ok()) return;
+  task.in_flight = std::move(flight);
+  resume(task);
+}
+
+// What lies at the address counts, not what shmat answered: another thread may have mapped it
+// first, or something else may be there.
+void Tracer::finish_area(Task& task, const InFlight& flight) {
+  static_cast<void>(flight);
+  task.memory->area = AddressSpace::Area::Failed;
+  auto mappings = read_mappings(task.tid);
+  if (!mappings.ok()) return;
+  for (const Mapping& mapping : *mappings) {
+    if (mapping.start == ArgumentArea::kAddress && mapping.end == ArgumentArea::kWindowEnd &&
+        mapping.inode == static_cast<uint64_t>(area_.segment()) && mapping.read &&
+        !mapping.write && mapping.shared && mapping.name.starts_with("/SYSV")) {
+      task.memory->area = AddressSpace::Area::Mapped;
+    }
+  }
+}
+
+void Tracer::on_event_stop(Task& task) {
+  if (task.interrupted) {
+    task.interrupted = false;
+    // Some calls answer EINTR to any stop (epoll_wait, semop, sigtimedwait; signal(7)). This stop
+    // was ours, so the program must not see it: the call is made to start over unless a signal
+    // with a handler comes.
+    constexpr int64_t kRestartNoHand = -514;
+    auto abi = current_abi(task.tid);
+    auto registers = Registers::fetch(task.tid);
+    if (abi.ok() && registers.ok() && registers->number(*abi) >= 0 &&
+        registers->result(*abi) == -EINTR) {
+      auto status = read_task_status(task.tid);
+      if (status.ok() && (status->pending & ~status->blocked) == 0) {
+        registers->set_result(*abi, kRestartNoHand);
+        static_cast<void>(registers->store(task.tid));
+      }
+    }
+  }
+  resume(task);
+}
+
+}  // namespace callgate

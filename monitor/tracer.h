@@ -1,0 +1,84 @@
+// The loop: one event at a time from waitpid, answered and resumed. It alone calls ptrace's
+// control requests, and knows threads, signals, group stops, births and deaths; what a call means
+// is the guard's matter.
+#pragma once
+
+#include <sys/types.h>
+
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "monitor/guard.h"
+#include "monitor/mirror.h"
+#include "monitor/placement.h"
+#include "monitor/wait_status.h"
+
+namespace callgate {
+
+class Tracer {
+ public:
+  Tracer(const SessionOptions& options, const Policy& policy, ArgumentArea& area, EventSink& sink,
+         OwnProcesses own);
+
+  // Takes hold of the program before its first instruction; it waits until it is told to go on.
+  Status seize_root(pid_t root);
+  // `on_root_end` is called when the first process is gone, before its parent can know.
+  void run(const std::function<void()>& on_root_end);
+
+ private:
+  // Others are stopped while one task's call must not be raced.
+  struct Hold {
+    pid_t owner = 0;
+    HoldOthers::Scope scope = HoldOthers::Scope::Sandbox;
+    Stop stop;
+    std::unordered_set<pid_t> waiting;  // not stopped yet
+    bool acting = false;                // the owner's call is under way
+  };
+
+  void handle(pid_t tid, WaitStatus status);
+  void handle_known(Task& task, WaitStatus status);
+  void on_seccomp(Task& task);
+  void answer(Task& task, const Stop& stop, Answer answer);
+  void on_exit_stop(Task& task);
+  void on_new_task(Task& parent);
+  void on_exec(pid_t tgid);
+  void on_end(pid_t tid, WaitStatus status);
+  void on_event_stop(Task& task);
+  bool is_handshake(const Task& task, const Stop& stop);
+  void map_area(Task& task, const Stop& stop);
+  void finish_area(Task& task, const InFlight& flight);
+  void adopt_orphans();
+
+  void begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope);
+  bool held_back(Task& task, WaitStatus status);
+  void hold_progress();
+  void await_owner();
+  void release_hold();
+  [[nodiscard]] bool in_hold(const Task& task) const;
+
+  void resume(Task& task, int signal = 0);
+  void kill_process(pid_t pid);
+  void kill_all();
+  Result<Stop> read_stop(pid_t tid) const;
+
+  const SessionOptions& options_;
+  ArgumentArea& area_;
+  Mirror mirror_;
+  EventSink& sink_;
+  Guard guard_;
+  Placement placement_;
+  pid_t root_ = 0;
+  bool handshake_done_ = false;
+  bool stopping_ = false;
+  std::unordered_map<pid_t, int> newborn_;  // stopped children whose parent's event is to come
+  std::optional<Hold> hold_;
+  std::deque<pid_t> wants_hold_;            // stopped at a call that needs a hold of its own
+};
+
+// What the program's own start-up code asks for through the filter to prove that it is live.
+inline constexpr uint64_t kHandshakeQuestion = 0x63616c6c67617465;  // "callgate"
+inline constexpr int64_t kHandshakeAnswer = 0x0b5e55ed;
+
+}  // namespace callgate

@@ -1,0 +1,125 @@
+// Holding others still: for the few calls whose meaning could be changed from outside their
+// arguments between the decision and the kernel's look (a descriptor's number, a mapping, the
+// directory a socket is bound in). A task that has been interrupted runs no further instruction of
+// its own before it stops, so once all have stopped nothing can change.
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "monitor/tracer.h"
+
+namespace callgate {
+
+bool Tracer::in_hold(const Task& task) const {
+  if (!hold_ || task.tid == hold_->owner) return false;
+  Task* owner = const_cast<Mirror&>(mirror_).find(hold_->owner);  // NOLINT: look-up only
+  if (owner == nullptr) return false;
+  switch (hold_->scope) {
+    case HoldOthers::Scope::DescriptorTable:
+      return task.files == owner->files;
+    case HoldOthers::Scope::AddressSpace:
+      return task.memory == owner->memory;
+    case HoldOthers::Scope::Sandbox:
+      return true;
+  }
+  return true;
+}
+
+void Tracer::begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope) {
+  if (hold_) {  // one at a time; it is considered anew when its turn comes
+    wants_hold_.push_back(task.tid);
+    return;
+  }
+  hold_.emplace();
+  hold_->owner = task.tid;
+  hold_->scope = scope;
+  hold_->stop = stop;
+  mirror_.each([&](Task& other) {
+    // A vfork parent is asleep in the kernel until its child lets go, and stops before it returns.
+    if (!in_hold(other) || other.state != Task::State::Running) return;
+    other.interrupted = true;
+    const bool alive = ptrace(PTRACE_INTERRUPT, other.tid, nullptr, nullptr) == 0;
+    if (alive && !other.vforking) hold_->waiting.insert(other.tid);
+  });
+  hold_progress();
+}
+
+// True: the stop is kept for later.
+bool Tracer::held_back(Task& task, WaitStatus status) {
+  if (!in_hold(task)) return false;
+  task.state = Task::State::Held;
+  task.held_status = status.raw();
+  hold_->waiting.erase(task.tid);
+  return true;
+}
+
+void Tracer::hold_progress() {
+  if (!hold_ || hold_->acting || !hold_->waiting.empty()) return;
+  Task* owner = mirror_.find(hold_->owner);
+  if (owner == nullptr) {
+    release_hold();
+    return;
+  }
+  hold_->acting = true;
+  Stop stop = hold_->stop;
+  stop.alone = true;
+  answer(*owner, stop, guard_.consider(*owner, stop));
+  await_owner();
+}
+
+// Until the owner's call is done, or sleeps in the kernel: it has looked at its arguments by then
+// (connect and sendmsg take the descriptor and the address before they wait for anything).
+void Tracer::await_owner() {
+  constexpr int kSpins = 200;
+  constexpr timespec kPause{0, 50'000};
+  for (int i = 0;; ++i) {
+    if (!hold_) return;
+    Task* owner = mirror_.find(hold_->owner);
+    if (owner == nullptr || !owner->in_flight) {
+      release_hold();
+      return;
+    }
+    int raw = 0;
+    const pid_t tid = waitpid(hold_->owner, &raw, __WALL | WNOHANG);
+    if (tid > 0) {
+      handle(tid, WaitStatus(raw));
+      continue;
+    }
+    auto status = read_task_status(owner->tid);
+    if (!status.ok() || status->state == 'S') {
+      release_hold();
+      return;
+    }
+    if (i < kSpins) {
+      sched_yield();
+    } else {
+      nanosleep(&kPause, nullptr);
+    }
+  }
+}
+
+void Tracer::release_hold() {
+  if (!hold_) return;
+  hold_.reset();
+  std::vector<pid_t> held;
+  mirror_.each([&](Task& task) {
+    if (task.state == Task::State::Held) held.push_back(task.tid);
+  });
+  for (const pid_t tid : held) {
+    Task* task = mirror_.find(tid);
+    if (task == nullptr || task->state != Task::State::Held) continue;
+    task->state = Task::State::Stopped;
+    const WaitStatus status(task->held_status);
+    task->held_status = 0;
+    handle(tid, status);
+  }
+  if (!hold_ && !wants_hold_.empty()) {
+    const pid_t next = wants_hold_.front();
+    wants_hold_.pop_front();
+    Task* task = mirror_.find(next);
+    if (task != nullptr) on_seccomp(*task);
+  }
+}
+
+}  // namespace callgate

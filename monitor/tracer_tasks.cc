@@ -1,0 +1,158 @@
+// Births, executions and deaths, in whatever order the kernel reports them.
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "monitor/tracer.h"
+
+namespace callgate {
+namespace {
+
+int64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+}
+
+Result<pid_t> event_message(pid_t tid) {
+  unsigned long message = 0;
+  if (ptrace(PTRACE_GETEVENTMSG, tid, nullptr, &message) != 0) return last_error();
+  return static_cast<pid_t>(message);
+}
+
+// The flags of the call that made a child: fork and vfork have theirs by name.
+uint64_t clone_flags(pid_t tid) {
+  __ptrace_syscall_info info{};
+  if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info) < 0) return 0;
+  const auto abi = abi_from_audit_arch(info.arch);
+  auto registers = Registers::fetch(tid);
+  if (!abi || !registers.ok()) return 0;
+  const SyscallRow* row = find_syscall(*abi, registers->number(*abi));
+  if (row == nullptr) return 0;
+  if (row->name == "clone") return registers->argument(*abi, 0);
+  return row->name == "vfork" ? CLONE_VM | CLONE_VFORK : 0;
+}
+
+// The kernel's own copy of the arguments, as much of it as a record needs.
+std::vector<std::string> read_argv(pid_t pid) {
+  constexpr size_t kMost = 64;
+  std::vector<std::string> argv;
+  auto text = read_whole_file("/proc/" + std::to_string(pid) + "/cmdline");
+  if (!text.ok()) return argv;
+  for (size_t at = 0; at < text->size() && argv.size() < kMost;) {
+    const size_t end = std::min(text->find('\0', at), text->size());
+    argv.push_back(text->substr(at, end - at));
+    at = end + 1;
+  }
+  return argv;
+}
+
+}  // namespace
+
+void Tracer::on_new_task(Task& parent) {
+  const uint64_t flags = clone_flags(parent.tid);
+  auto child = event_message(parent.tid);
+  if (child.ok() && mirror_.find(*child) == nullptr) {
+    const bool same_parent = (flags & (CLONE_PARENT | CLONE_THREAD)) != 0;
+    Task& task =
+        mirror_.add_child(*child, parent, flags, *child,
+                          same_parent ? parent.process->parent : parent.process->pid);
+    if ((flags & CLONE_THREAD) == 0) {
+      ProcessEvent event;
+      event.kind = ProcessEvent::Kind::Started;
+      event.time_ns = now_ns();
+      event.pid = *child;
+      event.parent = task.process->parent;
+      sink_.on_process(event);
+    }
+    if (auto newborn = newborn_.find(*child); newborn != newborn_.end()) {
+      const WaitStatus status(newborn->second);
+      newborn_.erase(newborn);
+      handle(*child, status);
+    }
+  }
+  resume(parent);
+  parent.vforking = (flags & CLONE_VFORK) != 0;
+}
+
+// A newborn whose parent died before its event could be read: nobody will tell what it shares.
+void Tracer::adopt_orphans() {
+  for (auto newborn = newborn_.begin(); newborn != newborn_.end();) {
+    const auto [tid, raw] = *newborn;
+    auto status = read_task_status(tid);
+    const bool has_parent =
+        status.ok() && (mirror_.has_process(status->parent) || mirror_.has_process(status->tgid));
+    if (has_parent) {
+      ++newborn;
+      continue;
+    }
+    newborn = newborn_.erase(newborn);
+    if (!status.ok()) continue;
+    mirror_.add_root(tid, status->parent).process->pid = status->tgid;
+    handle(tid, WaitStatus(raw));
+    return adopt_orphans();
+  }
+}
+
+void Tracer::on_exec(pid_t tgid) {
+  auto former = event_message(tgid);
+  const pid_t from = former.ok() ? *former : tgid;
+  if (mirror_.find(from) == nullptr && mirror_.find(tgid) == nullptr) return;
+  Task& task = mirror_.exec(tgid, from);
+  task.state = Task::State::Stopped;
+  task.retry = Retry{};
+  auto flight = std::move(task.in_flight);
+  const bool allowed = guard_.allows_image(task, flight.get());
+  if (flight && flight->event) {
+    flight->event->result = 0;
+    sink_.on_event(*flight->event);
+  }
+  ProcessEvent event;
+  event.kind = ProcessEvent::Kind::Executed;
+  event.time_ns = now_ns();
+  event.pid = task.process->pid;
+  event.parent = task.process->parent;
+  event.executable = *task.process->executable;
+  event.argv = read_argv(tgid);
+  sink_.on_process(event);
+  if (!allowed) kill_process(tgid);
+  const bool owner = hold_ && (hold_->owner == tgid || hold_->owner == from);
+  if (hold_ && hold_->waiting.erase(from) + hold_->waiting.erase(tgid) > 0) hold_progress();
+  resume(task);
+  if (owner) release_hold();
+}
+
+void Tracer::on_end(pid_t tid, WaitStatus status) {
+  newborn_.erase(tid);
+  placement_.forget(tid);
+  Task* task = mirror_.find(tid);
+  if (task != nullptr) {
+    auto process = task->process;
+    mirror_.remove(tid);
+    if (!mirror_.has_process(process->pid)) {
+      ProcessEvent event;
+      event.kind = ProcessEvent::Kind::Exited;
+      event.time_ns = now_ns();
+      event.pid = process->pid;
+      event.parent = process->parent;
+      event.wait_status = status.raw();
+      sink_.on_process(event);
+    }
+  }
+  std::erase(wants_hold_, tid);
+  if (hold_) {
+    hold_->waiting.erase(tid);
+    if (hold_->owner == tid) {
+      release_hold();
+    } else {
+      hold_progress();
+    }
+  }
+  adopt_orphans();
+}
+
+}  // namespace callgate

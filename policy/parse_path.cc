@@ -1,0 +1,96 @@
+// `path` statements.
+#include <array>
+#include <utility>
+
+#include "policy/statement_parser.h"
+
+namespace callgate {
+namespace {
+
+constexpr std::array<std::string_view, 8> kOps = {"read",       "write",   "create", "delete",
+                                                  "attributes", "execute", "stat",   "all"};
+
+constexpr PathOps kAllowedUnnamed = {PathOp::Read, PathOp::Write, PathOp::Create, PathOp::Delete,
+                                     PathOp::Attributes};
+constexpr PathOps kRefusedUnnamed = kAllowedUnnamed | PathOp::Execute;
+
+// Anything that could not be a path is taken for an operation, rightly or wrongly written.
+bool looks_like_operation(const Word& word) {
+  for (const char c : word.text) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == ',' || c == '_';
+    if (!letter) return false;
+  }
+  return !word.text.empty();
+}
+
+}  // namespace
+
+std::string_view path_op_name(PathOp op) { return kOps[static_cast<size_t>(op)]; }
+
+bool StatementParser::parse_path_ops(PathRule* rule) {
+  const bool named = more() && looks_like_operation(peek()) &&
+                     !(peek().text == "log" && next_ + 1 == line_.words.size());
+  if (!named) {
+    rule->ops = rule->ruling.verdict == Verdict::Allow ? kAllowedUnnamed : kRefusedUnnamed;
+    return true;
+  }
+  std::vector<size_t> chosen;
+  if (!choose_list("operation", kOps, &chosen)) return false;
+  for (const size_t i : chosen) {
+    rule->ops = rule->ops | (i == kPathOpCount ? PathOps::all() : PathOps(static_cast<PathOp>(i)));
+  }
+  for (const std::string_view op : kOps) {
+    if (more() && peek().text == op) {
+      return fail(peek().column,
+                  quoted(op) + " is no pattern (expected a comma between operations)",
+                  line_.words[next_ - 1].text + ',' + std::string(op));
+    }
+  }
+  return true;
+}
+
+bool StatementParser::parse_path_pattern(const Word& word, PathRule* rule) {
+  Word expanded;
+  bool known = true;
+  if (!expand(word, &expanded, &known)) return false;
+  if (!known) return true;  // the program's own path, when there is no program: matches nothing
+  if (expanded.text.empty()) return fail(word.column, "the pattern is empty (expected a path)");
+  std::vector<Pattern> patterns;
+  if (auto mistake = parse_pattern(expanded, &patterns)) {
+    if (!mistake->suggestion.empty()) mistake->suggestion = "${CWD}/" + word.text;
+    return fail(std::move(*mistake));
+  }
+  for (const Pattern& pattern : patterns) {
+    LinkResolver::Resolved resolved = context_.links.resolve(pattern);
+    if (resolved.through_link && remarks_ != Remarks::None) {
+      warn(word.column, quoted(pattern.text()) +
+                            " leads through a symbolic link; what is matched "
+                            "is " +
+                            quoted(resolved.pattern.text()));
+    }
+    if (resolved.missing && remarks_ == Remarks::All) {
+      warn(word.column, quoted(pattern.text()) + " does not exist now");
+    }
+    rule->patterns.push_back(std::move(resolved.pattern));
+    if (resolved.names_link && rule->ruling.verdict != Verdict::Allow) {
+      rule->patterns.push_back(std::move(resolved.link));
+    }
+  }
+  return true;
+}
+
+bool StatementParser::parse_path() {
+  PathRule rule;
+  if (!parse_verdict(&rule.ruling) || !parse_path_ops(&rule)) return false;
+  if (!expect_more("the pattern", "an absolute path, such as /usr/share/**")) return false;
+  const size_t first = next_;
+  while (more()) {
+    if (next_ > first) parse_trailing_log(&rule.ruling);
+    if (more() && !parse_path_pattern(take(), &rule)) return false;
+  }
+  rule.ruling.statement = commit();
+  context_.program.paths.push_back(std::move(rule));
+  return true;
+}
+
+}  // namespace callgate

@@ -1,0 +1,365 @@
+"""Every attack of attacks/, four ways.
+
+bare      it must take the prey, else it proves nothing (`bare: held` where the kernel forbids it)
+models    under each model its head names it must take the prey, so that the lesson is true
+sealed    the default: the prey stays, callgate ends properly and names the real object
+twin      the same calls on what is allowed must work, so that "deny everything" cannot pass
+
+The judge is this driver, not the program: it owns the canary file, the listeners and the victim.
+The head of each file is a contract; its keys:
+
+    attack class severity            what, where, how bad
+    models: naive canonical          falls under these
+    policy:                          lines of policy; $T $S $PORT $TCP $UDP $OK_TCP $OK_UDP $TOKEN
+    report: TEXT                     must appear in what callgate says (repeatable); `none`: silence
+                                     is fine (the filter refused, or the kernel did)
+    needs: root | x86 | ipv6 ...     else skipped, saying so
+    launch: WORD ...                 inherit-dirfd, victim, tty, marker, outside-daemon
+    time: MS                         how long a race runs
+    bare: held                       nothing to win without a monitor
+    default: held | any              `any`: the sandbox may be killed over it
+"""
+
+import array
+import errno
+import os
+import pty
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+import unittest
+import fcntl
+from pathlib import Path
+
+import support
+from support import SOURCE, BUILD, CALLGATE, IS_ROOT, environment, remove_tree, run, snapshot
+
+KEYS = ("attack", "class", "severity", "models", "trap", "naive", "kernel", "sealed", "source",
+        "policy", "report", "needs", "launch", "time", "bare", "default")
+REQUIRED = ("attack", "class", "severity", "trap", "naive", "kernel", "sealed", "source", "policy",
+            "report")
+CLASSES = {"state", "names", "indirect", "races", "abi", "lifecycle", "seccomp", "effects", "input"}
+
+
+def read_head(path):
+    """The fixed comment at the top of an attack, as {key: [lines]}."""
+    head, key = {}, None
+    for line in path.read_text().splitlines():
+        if not line.startswith("//"):
+            break
+        match = re.match(r"// ([a-z]+): ?(.*)$", line) or re.match(r"// ([a-z]+):$", line)
+        if match and match[1] in KEYS:
+            key = match[1]
+            head.setdefault(key, [])
+            if match[2]:
+                head[key].append(match[2].strip())
+        elif key:
+            head[key].append(line[2:].strip())
+    return head
+
+
+class Prey:
+    """The secret tree, the listeners and the victim; remembers every contact."""
+
+    def __init__(self, root, launch):
+        self.token = "canary-" + secrets.token_hex(16)
+        self.t, self.s = root / "t", root / "s"
+        self.t.mkdir()
+        (self.s / "sub").mkdir(parents=True)
+        (self.t / "ok.dat").write_text("harmless\n")
+        (self.s / "key").write_text(self.token + "\n")
+        (self.s / "run").write_text(f"#!/bin/sh\necho {self.token}\n")
+        os.chmod(self.s / "run", 0o755)
+        shutil.copy("/bin/echo", self.s / "program")
+        os.chmod(self.s / "key", 0o600)
+        inner = Path(str(self.s / "root") + str(self.t))  # what a chroot to $S/root would see as $T
+        inner.mkdir(parents=True)
+        (inner / "ok.dat").write_text(self.token + "\n")
+        self.contacts, self.sockets, self.victim = [], [], None
+        self.stop = False
+        self.tcp = self._inet(socket.SOCK_STREAM, "tcp")
+        self.udp = self._inet(socket.SOCK_DGRAM, "udp")
+        self.ok_tcp = self._inet(socket.SOCK_STREAM, None)
+        self.ok_udp = self._inet(socket.SOCK_DGRAM, None)
+        self._unix(socket.SOCK_STREAM, str(self.s / "broker.sock"), "broker")
+        self._unix(socket.SOCK_DGRAM, str(self.s / "dgram.sock"), "dgram")
+        self._unix(socket.SOCK_STREAM, "\0" + self.token, "abstract")
+        self._unix(socket.SOCK_DGRAM, "\0" + self.token + "-dgram", "abstract-dgram")
+        self._unix(socket.SOCK_STREAM, str(self.t / "giver.sock"), None, self._give)
+        self._unix(socket.SOCK_STREAM, str(self.t / "ok.sock"), None)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        if "victim" in launch:
+            self.victim = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+        self.before = snapshot(self.s)
+
+    def _serve(self, sock, name, reply):
+        sock.settimeout(0.2)
+        self.sockets.append(sock)
+
+        def loop():
+            while not self.stop:
+                try:
+                    if sock.type == socket.SOCK_STREAM:
+                        peer, _ = sock.accept()
+                        if name:
+                            self.contacts.append(name)
+                        with peer:
+                            reply(peer)
+                    else:
+                        sock.recv(65536)
+                        if name:
+                            self.contacts.append(name)
+                except TimeoutError:
+                    continue
+                except OSError as error:
+                    if error.errno == errno.EBADF:
+                        return
+        threading.Thread(target=loop, daemon=True).start()
+
+    def _inet(self, kind, name):
+        """The same port on 127.0.0.1 and, where there is IPv6, on ::1."""
+        while True:
+            four = socket.socket(socket.AF_INET, kind)
+            four.bind(("127.0.0.1", 0))
+            port = four.getsockname()[1]
+            six = None
+            try:
+                six = socket.socket(socket.AF_INET6, kind)
+                six.bind(("::1", port))
+            except OSError as error:
+                if six:
+                    six.close()
+                if error.errno == errno.EADDRINUSE:
+                    four.close()
+                    continue
+                six = None
+            for sock in filter(None, (four, six)):
+                if kind == socket.SOCK_STREAM:
+                    sock.setsockopt(socket.IPPROTO_TCP, 23, 16)  # TCP_FASTOPEN
+                    sock.listen(64)
+                self._serve(sock, name, self._answer if name else self._greet)
+            return port
+
+    def _unix(self, kind, address, name, reply=None):
+        sock = socket.socket(socket.AF_UNIX, kind)
+        sock.bind(address)
+        if not address.startswith("\0"):
+            os.chmod(address, 0o777)
+        if kind == socket.SOCK_STREAM:
+            sock.listen(64)
+        self._serve(sock, name, reply or (self._answer if name else self._greet))
+
+    def _answer(self, peer):
+        peer.sendall(self.token.encode() + b"\n")
+
+    def _greet(self, peer):
+        peer.sendall(b"hello\n")
+
+    def _give(self, peer):
+        directory = os.open(self.s, os.O_RDONLY | os.O_DIRECTORY)
+        peer.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [directory]))])
+        os.close(directory)
+
+    def close(self):
+        self.stop = True
+        for sock in self.sockets:
+            sock.close()
+        if self.victim:
+            self.victim.kill()
+            self.victim.wait()
+
+    def expand(self, text):
+        values = {"T": self.t, "S": self.s, "PORT": self.port, "TCP": self.tcp, "UDP": self.udp,
+                  "OK_TCP": self.ok_tcp, "OK_UDP": self.ok_udp, "TOKEN": self.token}
+        return re.sub(r"\$([A-Z_]+)", lambda m: str(values.get(m[1], m[0])), text)
+
+    def environment(self, milliseconds):
+        return environment(
+            ATTACK_T=str(self.t), ATTACK_S=str(self.s), ATTACK_MS=str(milliseconds),
+            ATTACK_PORT=str(self.port), ATTACK_TCP=str(self.tcp), ATTACK_UDP=str(self.udp),
+            ATTACK_OK_TCP=str(self.ok_tcp), ATTACK_OK_UDP=str(self.ok_udp),
+            ATTACK_ABSTRACT=self.token,  # the name; the prey of those listeners is the contact
+            ATTACK_VICTIM=str(self.victim.pid if self.victim else 0), TMPDIR=str(self.t))
+
+    def lost(self, outcome):
+        """What the attack got, or None."""
+        if b"PREY-TAKEN" in outcome.out:
+            return "the token was printed: " + outcome.text[-300:]
+        if self.contacts:
+            return f"contacted: {self.contacts}"
+        after = snapshot(self.s)
+        if after != self.before:
+            return f"the secret tree changed: {set(after.items()) ^ set(self.before.items())}"
+        if self.victim and self.victim.poll() is not None:
+            return "the victim was killed"
+        return None
+
+
+def run_on_tty(argv, env, timeout):
+    """Runs on a pseudo-terminal of its own, as the controlling one; stderr stays apart."""
+    master, slave = pty.openpty()
+    flags = termios.tcgetattr(slave)
+    flags[3] &= ~termios.ECHO
+    termios.tcsetattr(slave, termios.TCSANOW, flags)
+
+    def own_terminal():
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    process = subprocess.Popen(
+        [str(a) for a in argv], env=env, stdin=slave, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True, preexec_fn=own_terminal)
+    try:
+        out, err = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
+        os.close(slave)
+        os.close(master)
+    return support.Outcome(support.shell_status(process.returncode), out, err)
+
+
+class Attack:
+    def __init__(self, path):
+        self.path, self.id, self.head = path, path.stem, read_head(path)
+        self.program = BUILD / "attacks" / self.id
+        self.models = " ".join(self.head.get("models", [])).split()
+        self.needs = " ".join(self.head.get("needs", [])).split()
+        self.launch = " ".join(self.head.get("launch", [])).split()
+        self.reports = self.head.get("report", [])
+        self.time = int(os.environ.get("CALLGATE_RACE_MS") or self.head.get("time", ["3000"])[0])
+
+    def check_needs(self, test):
+        if not self.program.exists():
+            test.skipTest(f"not built: {self.program}")
+        if "root" in self.needs and not IS_ROOT:
+            test.skipTest("needs root to set up")
+        if "user" in self.needs and IS_ROOT:
+            test.skipTest("shown only to an ordinary user")
+        if "ipv6" in self.needs and not os.path.exists("/proc/net/if_inet6"):
+            test.skipTest("needs IPv6")
+
+    def play(self, mode, model=None, gated=True):
+        """One run in a fresh world: (outcome, what was lost)."""
+        root = Path(os.path.realpath(tempfile.mkdtemp(prefix="callgate-attack-")))
+        os.chmod(root, 0o755)
+        prey = Prey(root, self.launch)
+        # Short where only success is at stake: a twin need not run as long as its race.
+        env = prey.environment(self.time if mode == "attack" else min(self.time, 2000))
+        argv, extra = [str(self.program), mode], {}
+        if gated:
+            policy = root / "attack.policy"
+            policy.write_text("".join(prey.expand(line) + "\n" for line in self.head["policy"]))
+            argv = [CALLGATE, "run", "--policy", str(policy),
+                    *(["--model", model] if model else []), "--", *argv]
+        opened = []
+        if "inherit-dirfd" in self.launch:
+            fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+            opened.append(fd)
+            env["ATTACK_DIRFD"] = str(fd)
+            extra["pass_fds"] = (fd,)
+        if "marker" in self.launch:
+            env["CALLGATE_E2E_MARKER"] = prey.token
+        try:
+            limit = 60 + self.time / 1000
+            if "tty" in self.launch:
+                outcome = run_on_tty(argv, env, limit)
+            else:
+                outcome = run(argv, cwd=prey.t, env=env, timeout=limit, **extra)
+            if "late" in self.launch:  # survivors get a moment to show themselves
+                deadline = time.monotonic() + 2
+                while time.monotonic() < deadline and not prey.lost(outcome):
+                    time.sleep(0.05)
+            time.sleep(0.02)  # a datagram on its way to a listener thread
+            return outcome, prey.lost(outcome), [prey.expand(r) for r in self.reports]
+        finally:
+            prey.close()
+            for fd in opened:
+                os.close(fd)
+            remove_tree(root)
+
+
+class AttackTest(unittest.TestCase):
+    attack: Attack
+
+    def setUp(self):
+        self.attack.check_needs(self)
+
+    def gate(self):
+        if not os.path.exists(CALLGATE):
+            self.skipTest(f"callgate is not built: {CALLGATE}")
+
+    def not_skipped(self, outcome):
+        if outcome.status == 77:
+            self.skipTest(outcome.text.strip())
+
+    def test_0_head(self):
+        head = self.attack.head
+        self.assertEqual([k for k in REQUIRED if not head.get(k)], [])
+        self.assertEqual(head["attack"], [self.attack.id])
+        self.assertEqual(head["class"], [self.attack.path.parent.name])
+        self.assertIn(head["class"][0], CLASSES)
+        self.assertIn(head["severity"][0], ("critical", "high", "medium", "low"))
+
+    def test_1_bare(self):
+        outcome, lost, _ = self.attack.play("attack", gated=False)
+        self.not_skipped(outcome)
+        if self.attack.head.get("bare") == ["held"]:
+            self.assertEqual(outcome.status, 1, f"\n{outcome}")
+            self.assertIsNone(lost)
+        else:
+            self.assertIsNotNone(lost, f"the attack is void: bare, it got nothing\n{outcome}")
+
+    def test_2_models(self):
+        self.gate()
+        for model in self.attack.models:
+            with self.subTest(model=model):
+                outcome, lost, _ = self.attack.play("attack", model)
+                self.not_skipped(outcome)
+                self.assertIsNotNone(lost, f"the {model} model held, its head says it falls\n{outcome}")
+
+    def test_3_sealed(self):
+        self.gate()
+        outcome, lost, reports = self.attack.play("attack")
+        self.not_skipped(outcome)
+        self.assertIsNone(lost, f"\n{outcome}")
+        if self.attack.head.get("default") != ["any"]:
+            self.assertEqual(outcome.status, 1, f"callgate or the program did not end properly\n{outcome}")
+            self.assertIn("HELD", outcome.text, f"\n{outcome}")
+        raw = set(outcome.err) - set(range(0x20, 0x7f)) - {0x0a}
+        self.assertEqual(raw, set(), f"bytes that speak to a terminal\n{outcome.err!r}")
+        for report in reports:
+            if report != "none":
+                self.assertIn(report, outcome.errors, f"the report does not say it\n{outcome}")
+
+    def test_4_twin(self):
+        bare, lost, _ = self.attack.play("twin", gated=False)
+        self.not_skipped(bare)
+        self.assertEqual((bare.status, "TWIN-OK" in bare.text), (0, True), f"bare twin\n{bare}")
+        self.gate()
+        outcome, lost, _ = self.attack.play("twin")
+        self.assertEqual((outcome.status, "TWIN-OK" in outcome.text), (0, True), f"\n{outcome}")
+        self.assertIsNone(lost, f"\n{outcome}")
+
+
+def load_tests(loader, _tests, _pattern):
+    suite = unittest.TestSuite()
+    wanted = os.environ.get("CALLGATE_ATTACKS", "").split()
+    paths = sorted((SOURCE / "attacks").glob("*/*.cc"))
+    for path in paths:
+        if wanted and path.stem not in wanted:
+            continue
+        name = path.stem.replace("-", "_")
+        case = type(name, (AttackTest,), {"attack": Attack(path)})
+        suite.addTests(loader.loadTestsFromTestCase(case))
+    return suite
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,173 @@
+// Each condition of the table, asked with crafted arguments.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "tests/monitor/asked_filter.h"
+
+namespace callgate {
+namespace {
+
+TEST(FilterCondition, ExecutableFileMappings) {
+  const Asked filter(everything_needed());
+  const uint64_t high = 0x7f00'0000'0000;
+  EXPECT_EQ(filter("mmap", {0, 4096, 5, 2, 3, 0}), kTrace);        // r-x of a file
+  EXPECT_EQ(filter("mmap", {high, 4096, 4, 0x12, 3, 0}), kTrace);  // fixed, --x of a file
+  EXPECT_EQ(filter("mmap", {0, 4096, 7, 0x22, ~0U, 0}), kPass);    // anonymous: a JIT's
+  EXPECT_EQ(filter("mmap", {0, 4096, 3, 2, 3, 0}), kPass);         // rw- of a file
+  EXPECT_EQ(filter("mmap", {0, 4096, kGarbage | 5, kGarbage | 2, 3, 0}), kTrace);
+  EXPECT_EQ(Asked(nothing_needed())("mmap", {0, 4096, 5, 2, 3, 0}), kPass);
+  EXPECT_EQ(filter.name(Abi::I386, "mmap2", {kGarbage, 4096, kGarbage | 5, 2, 3, 0}), kTrace);
+  EXPECT_EQ(filter("mprotect", {high, 4096, 5}), kTrace);
+  EXPECT_EQ(filter("mprotect", {high, 4096, kGarbage | 4}), kTrace);
+  EXPECT_EQ(filter("mprotect", {high, 4096, 3}), kPass);
+  EXPECT_EQ(filter("pkey_mprotect", {high, 4096, 7, 0}), kTrace);
+}
+
+TEST(FilterCondition, TheArgumentWindowIsGuardedWhateverThePolicySays) {
+  const Asked filter(nothing_needed());
+  const uint64_t tag = 0x3f00'0000'0000'0000;  // the kernel may ignore the top byte
+  EXPECT_EQ(filter("mmap", {0, 4096, 3, 0x22}), kPass);
+  EXPECT_EQ(filter("mmap", {0, 1ULL << 40, 3, 0x32}), kTrace);  // MAP_FIXED at 0, over everything
+  EXPECT_EQ(filter("mmap", {0, 1ULL << 40, 3, 0x100022}), kTrace);
+  for (uint64_t low : {uint64_t{1}, uint64_t{0x7000'0000}, kWindowEnd - 1, tag | 0x7000'0000}) {
+    EXPECT_EQ(filter("mmap", {low, 4096, 3, 0x32}), kTrace) << low;
+    EXPECT_EQ(filter("mmap", {low, 4096, 3, 0x22}), kTrace) << low;
+    EXPECT_EQ(filter("munmap", {low, 4096}), kTrace) << low;
+    EXPECT_EQ(filter("shmdt", {low}), kTrace) << low;
+    EXPECT_EQ(filter("shmat", {1, low, 0}), kTrace) << low;
+    EXPECT_EQ(filter("mremap", {low, 4096, 4096, 1, 0}), kTrace) << low;
+    EXPECT_EQ(filter("mremap", {1ULL << 40, 4096, 4096, 3, low}), kTrace) << low;
+    EXPECT_EQ(filter("mremap", {1ULL << 40, 4096, 4096, 1, low}), kPass) << low;  // not fixed
+    for (uint64_t advice : {10, 18, 9, 102}) {
+      EXPECT_EQ(filter("madvise", {low, 4096, advice}), kTrace) << low;
+      EXPECT_EQ(filter("madvise", {low, 4096, kGarbage | advice}), kTrace) << low;
+    }
+    EXPECT_EQ(filter("madvise", {low, 4096, 4}), kPass) << low;
+  }
+  for (uint64_t high :
+       {kWindowEnd, uint64_t{1} << 32, (uint64_t{1} << 32) + 5, uint64_t{1} << 46}) {
+    EXPECT_EQ(filter("mmap", {high, 4096, 3, 0x32}), kPass) << high;
+    EXPECT_EQ(filter("munmap", {high, 4096}), kPass) << high;
+    EXPECT_EQ(filter("madvise", {high, 4096, 10}), kPass) << high;
+    EXPECT_EQ(filter("mremap", {high, 4096, 4096, 3, high}), kPass) << high;
+  }
+  EXPECT_EQ(filter("munmap", {0, UINT64_MAX}), kTrace);
+  EXPECT_EQ(filter("shmat", {kSegment, 0, 0}), kTrace);
+  EXPECT_EQ(filter("shmat", {kGarbage | kSegment, 0, 0}), kTrace);
+  EXPECT_EQ(filter("shmat", {kSegment + 1, 0, 0}), kPass);
+  EXPECT_EQ(filter("shmctl", {kGarbage | kSegment, 0, 0}), kTrace);
+  EXPECT_EQ(filter("shmctl", {kSegment + 1, 0, 0}), kPass);
+  // A 32-bit call's address is its lower half.
+  EXPECT_EQ(filter.name(Abi::I386, "munmap", {kGarbage | 0x7000'0000, 4096}), kTrace);
+  EXPECT_EQ(filter.name(Abi::I386, "munmap", {0xf700'0000, 4096}), kPass);
+  EXPECT_EQ(filter.name(Abi::I386, "mmap2", {kGarbage, 4096, 3, 0x22}), kPass);
+}
+
+TEST(FilterCondition, WithoutAnAreaNothingIsGuarded) {
+  const Asked filter(no_area());
+  EXPECT_EQ(filter("munmap", {0x7000'0000, 4096}), kPass);
+  EXPECT_EQ(filter("shmat", {~0U, 0x1000}), kPass);
+  EXPECT_EQ(filter("mmap", {0x7000'0000, 4096, 3, 0x32}), kPass);
+  EXPECT_EQ(filter("mmap", {0x7000'0000, 4096, 5, 2, 3}), kTrace);
+}
+
+TEST(FilterCondition, CommandsAreComparedAsTheKernelTruncatesThem) {
+  const Asked filter(everything_needed());
+  for (uint64_t upper : {uint64_t{0}, kGarbage, uint64_t{0xffff'ffff'0000'0000}}) {
+    EXPECT_EQ(filter("ioctl", {0, upper | 0x5412}), refuse(EPERM));  // TIOCSTI
+    EXPECT_EQ(filter("ioctl", {0, upper | 0x541c}), refuse(EPERM));
+    EXPECT_EQ(filter("ioctl", {3, upper | 0xb701}), refuse(EPERM));
+    EXPECT_EQ(filter("ioctl", {3, upper | 0xc038586b}), refuse(EPERM));  // XFS_IOC_OPEN_BY_HANDLE
+    EXPECT_EQ(filter("ioctl", {3, upper | 0xaa00}), refuse(EPERM));      // USERFAULTFD_IOC_NEW
+    EXPECT_EQ(filter("ioctl", {3, upper | 0xff04}), refuse(EPERM));      // a pidfd's namespace
+    EXPECT_EQ(filter("ioctl", {3, upper | 0x8901}), kTrace);
+    EXPECT_EQ(filter("ioctl", {3, upper | 0x40086602}), kTrace);
+    EXPECT_EQ(filter("ioctl", {0, upper | 0x5401}), kPass);  // TCGETS
+    EXPECT_EQ(filter("fcntl", {3, upper | 8}), kTrace);
+    EXPECT_EQ(filter("fcntl", {3, upper | 15}), kTrace);
+    EXPECT_EQ(filter("fcntl", {3, upper | 1030}), kPass);
+    EXPECT_EQ(filter("prctl", {upper | 22, 2}), refuse(EINVAL));
+    EXPECT_EQ(filter("prctl", {upper | 35, 13}), refuse(EPERM));
+    EXPECT_EQ(filter("prctl", {upper | 59, 1}), refuse(EINVAL));
+    EXPECT_EQ(filter("prctl", {upper | 4, 0}), kTrace);
+    EXPECT_EQ(filter("prctl", {upper | 4, 1}), kPass);
+    EXPECT_EQ(filter("prctl", {upper | 3}), kTrace);
+    EXPECT_EQ(filter("prctl", {upper | 15, 0x1000}), kPass);
+    EXPECT_EQ(filter("seccomp", {upper | 1}), refuse(EINVAL));
+    EXPECT_EQ(filter("seccomp", {upper}), refuse(EINVAL));
+    EXPECT_EQ(filter("seccomp", {upper | 2}), kPass);
+    EXPECT_EQ(filter("personality", {upper | 0x0400000}), refuse(EPERM));
+    EXPECT_EQ(filter("personality", {upper | 0xffffffff}), kPass);
+    EXPECT_EQ(filter("personality", {upper | 0x0040000}), kPass);
+    EXPECT_EQ(filter("clone", {upper | 0x10000000}), refuse(EPERM));
+    EXPECT_EQ(filter("clone", {upper | 0x00800000 | 17}), refuse(EPERM));
+    EXPECT_EQ(filter("clone", {upper | 0x3d0f00}), kPass);  // a thread
+    EXPECT_EQ(filter("unshare", {upper | 0x20000}), refuse(EPERM));
+    EXPECT_EQ(filter("unshare", {upper | 0x80}), refuse(EPERM));
+    EXPECT_EQ(filter("unshare", {upper | 0x400}), kTrace);
+    EXPECT_EQ(filter.name(Abi::I386, "fcntl64", {3, upper | 8}), kTrace);
+    EXPECT_EQ(filter.name(Abi::I386, "clone", {upper | 0x10000000}), refuse(EPERM));
+  }
+  for (uint64_t bit = 0; bit < 32; ++bit) {
+    const uint64_t flag = 1ULL << bit;
+    const bool space = (flag & 0x7e820000) != 0;
+    EXPECT_EQ(filter("clone", {flag}), space ? refuse(EPERM) : kPass) << bit;
+  }
+}
+
+TEST(FilterCondition, AttributesByCommandOnlyWhenThePolicyTellsThemApart) {
+  EXPECT_EQ(Asked(nothing_needed())("ioctl", {3, 0x40086602}), kPass);
+  EXPECT_EQ(Asked(audit())("ioctl", {3, 0x40086602}), kTrace);
+  EXPECT_EQ(Asked(nothing_needed())("ioctl", {3, 0x50009401}), kPass);
+  EXPECT_EQ(Asked(everything_needed())("ioctl", {3, 0x50009401}), refuse(EPERM));
+}
+
+TEST(FilterCondition, DeviceNodesAreSeenWhateverThePolicySays) {
+  const Asked filter(nothing_needed());
+  EXPECT_EQ(filter("mknod", {0x1000, kGarbage | 0020644, 0x103}), kTrace);
+  EXPECT_EQ(filter("mknodat", {~0U, 0x1000, 0060644, 0x800}), kTrace);
+  EXPECT_EQ(filter("mknodat", {~0U, 0x1000, 0010644, 0}), kPass);  // a fifo
+  EXPECT_EQ(filter("mknod", {0x1000, 0140644, 0}), kPass);         // a socket
+  EXPECT_EQ(filter("mknod", {0x1000, 0644, 0}), kPass);
+  EXPECT_EQ(Asked(everything_needed())("mknod", {0x1000, 0644, 0}), kTrace);
+}
+
+TEST(FilterCondition, ASockaddrIsAPointerOf64Bits) {
+  const Asked filter(everything_needed());
+  EXPECT_EQ(filter("sendto", {3, 0, 1, 0, 0, 16}), kPass);
+  EXPECT_EQ(filter("sendto", {3, 0, 1, 0, 0x1000, 16}), kTrace);
+  EXPECT_EQ(filter("sendto", {3, 0, 1, 0, 1ULL << 32, 16}), kTrace);  // only the upper half
+  EXPECT_EQ(filter.name(Abi::I386, "sendto", {3, 0, 1, 0, kGarbage, 16}), kPass);
+  EXPECT_EQ(filter.name(Abi::I386, "sendto", {3, 0, 1, 0, 0x1000, 16}), kTrace);
+  EXPECT_EQ(Asked(audit())("sendto", {3, 0, 1, 0, 0, 16}), kPass);
+}
+
+TEST(FilterCondition, AnotherProcessIsJudgedWhateverThePolicySays) {
+  const Asked filter(nothing_needed());
+  for (const char* call : {"sched_setparam", "sched_setscheduler", "sched_setattr", "migrate_pages",
+                           "move_pages", "sched_setaffinity", "prlimit64"}) {
+    EXPECT_EQ(filter(call, {0, 1, 1}), kPass) << call;
+    EXPECT_EQ(filter(call, {kGarbage, 1, 1}), kPass) << call;  // a pid is an int
+    EXPECT_EQ(filter(call, {1234, 1, 1}), kTrace) << call;
+  }
+  EXPECT_EQ(filter("setpriority", {0, 0, 5}), kPass);
+  EXPECT_EQ(filter("setpriority", {0, 77, 5}), kTrace);
+  EXPECT_EQ(filter("setpriority", {1, 0, 5}), kTrace);  // the whole group
+  EXPECT_EQ(filter("setpriority", {2, 0, 5}), kTrace);  // every process of the user
+  EXPECT_EQ(filter("ioprio_set", {1, 0, 5}), kPass);
+  EXPECT_EQ(filter("ioprio_set", {1, 77, 5}), kTrace);
+  EXPECT_EQ(filter("ioprio_set", {3, 0, 5}), kTrace);
+}
+
+TEST(FilterCondition, LimitsAndAffinityAreSeenWhenTheyMatter) {
+  const Asked filter(everything_needed());
+  EXPECT_EQ(filter("prlimit64", {0, 7, 0, 0x1000}), kPass);  // getrlimit
+  EXPECT_EQ(filter("prlimit64", {0, 7, 0x1000, 0}), kTrace);
+  EXPECT_EQ(filter("prlimit64", {0, 7, 1ULL << 32, 0}), kTrace);
+  EXPECT_EQ(filter("setrlimit", {7, 0x1000}), kTrace);
+  EXPECT_EQ(filter("sched_setaffinity", {0, 8, 0x1000}), kTrace);
+  EXPECT_EQ(filter("sched_getaffinity", {0, 8, 0x1000}), kTrace);
+}
+}  // namespace
+}  // namespace callgate
