@@ -282,7 +282,9 @@ void AuditJson::on_event(const Event& event) {
 }
 
 void AuditJson::on_process(const ProcessEvent& event) {
-  if (event.kind == ProcessEvent::Kind::Started) ++processes_;
+  // The first program has no `started`, and events of one process come in any order.
+  if (alive_.insert(event.pid).second) ++processes_;
+  if (event.kind == ProcessEvent::Kind::Exited) alive_.erase(event.pid);
   if (event.kind == ProcessEvent::Kind::Executed) ++programs_;
   write_line(process_json(event).dump());
 }

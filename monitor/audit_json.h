@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,7 @@ class AuditJson : public EventSink {
   uint64_t would_deny_ = 0;
   uint64_t failed_lookups_ = 0;
   uint64_t processes_ = 0;
+  std::set<pid_t> alive_;  // processes counted already
   uint64_t programs_ = 0;
   uint64_t lost_ = 0;
 };

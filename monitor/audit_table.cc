@@ -134,10 +134,14 @@ void AuditTable::add_denied(const Event& event) {
       return;
     }
     Denied denied;
-    denied.rule = event.rule != nullptr ? escape_line(event.rule->where()) + ": " +
-                                              escape(event.rule->text, kNameLimit)
-                  : event.reason.empty() ? "no statement matches"
-                                         : "callgate itself: " + escape_line(event.reason);
+    if (event.rule != nullptr) {
+      denied.rule =
+          "by " + escape_line(event.rule->where()) + ": " + escape(event.rule->text, kNameLimit);
+    } else if (event.reason.empty()) {
+      denied.rule = "no statement matches it";
+    } else {
+      denied.rule = "by callgate itself: " + escape_line(event.reason);
+    }
     denied.allow = allowing_statement(event).value_or("");
     found = denied_.emplace(key, std::move(denied)).first;
   }
@@ -156,7 +160,7 @@ void AuditTable::on_event(const Event& event) {
     switch (event.kind) {
       case Event::Kind::Path:
       case Event::Kind::Exec:
-        add(&files_, operation, object, event.result);
+        add(operation == "stat" ? &stats_ : &files_, operation, object, event.result);
         break;
       case Event::Kind::Network:
         add(&sockets_, operation, object.empty() ? "-" : object, event.result);
@@ -298,7 +302,7 @@ std::string AuditTable::denied_text() const {
   out += "  COUNT  OPERATION AND OBJECT\n";
   for (const auto& [key, denied] : denied_) {
     out += "  " + pad_left(std::to_string(denied.count), 5) + "  " + std::get<0>(key) + " " +
-           std::get<1>(key) + "\n         by " + denied.rule + "\n";
+           std::get<1>(key) + "\n         " + denied.rule + "\n";
     if (!denied.allow.empty()) out += "         to allow: " + denied.allow + "\n";
   }
   if (denied_beyond_ > 0) {
@@ -323,6 +327,7 @@ std::string AuditTable::text() const {
   out += section_text("SIGNALS", "TARGET", signals_);
   out += section_text("FILES", "NAME", files_);
   out += section_text("OTHER CALLS", "OBJECT", other_);
+  out += section_text("LOOKED AT (metadata only)", "NAME", stats_);
   out += section_text("LOOKED FOR AND NOT FOUND", "NAME", lookups_);
   if (settings_.with_policy) out += denied_text();
   return out;

@@ -81,6 +81,7 @@ class AuditTable : public EventSink {
   std::function<void(const std::string&)> write_;
   Settings settings_;
   Section files_;
+  Section stats_;
   Section lookups_;
   Section sockets_;
   Section signals_;

@@ -217,7 +217,8 @@ void DenialReport::on_finish() {
   if (denials_ == shown_) return;
   std::string out = "callgate: " + std::to_string(denials_) +
                     " denials in all: " + std::to_string(shown_) + " said above";
-  if (repeated_ > 0) out += ", " + std::to_string(repeated_) + " repeats of these";
+  if (repeated_ > 0)
+    out += ", " + std::to_string(repeated_) + (repeated_ == 1 ? " repeat" : " repeats");
   const uint64_t unsaid = denials_ - shown_ - repeated_;
   if (unsaid > 0) {
     out += ", " + std::to_string(unsaid) + " others not said";

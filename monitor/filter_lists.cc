@@ -123,7 +123,7 @@ std::vector<Clause> prctl_clauses(const SyscallRow& row) {
       {{int_is(option, kPrSetMm)}, refuse(EPERM)},
       {{int_is(option, kPrSetSyscallUserDispatch)}, refuse(EINVAL)},
       // Undumpable memory cannot be read by an unprivileged tracer; the monitor only pretends.
-      {{int_is(option, kPrSetDumpable), pointer_is_null(row.argument(Role::CommandArg))}, kTrace},
+      {{int_is(option, kPrSetDumpable)}, kTrace},
       {{int_is(option, kPrGetDumpable)}, kTrace},
   };
 }

@@ -1,6 +1,9 @@
 // What the filter is to do with each row, before any of it is compiled.
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <span>
+#include <string_view>
 
 #include "monitor/filter.h"
 #include "monitor/filter_lists.h"
@@ -78,6 +81,31 @@ void apply_rules(RowPlan* plan, const FilterInputs& inputs) {
   }
 }
 
+// What i386's multiplexers reach. The sub-calls' arguments stand in memory, where the kernel's
+// filter cannot judge them.
+constexpr auto kBySocketCall = std::to_array<std::string_view>(
+    {"socket", "bind", "connect", "listen", "accept", "accept4", "getsockname", "getpeername",
+     "socketpair", "sendto", "recvfrom", "shutdown", "setsockopt", "getsockopt", "sendmsg",
+     "recvmsg", "sendmmsg", "recvmmsg"});
+constexpr auto kByIpc =
+    std::to_array<std::string_view>({"semop", "semget", "semctl", "semtimedop", "msgsnd", "msgrcv",
+                                     "msgget", "msgctl", "shmat", "shmdt", "shmget", "shmctl"});
+
+// A statement that refuses a call must not be walked around through its multiplexer, so that one is
+// refused as a whole: a libc then uses the call itself.
+void close_detours(RowPlan* plan, const FilterInputs& inputs) {
+  std::span<const std::string_view> reached;
+  if (plan->row->name == "socketcall") reached = kBySocketCall;
+  if (plan->row->name == "ipc") reached = kByIpc;
+  if (reached.empty()) return;
+  for (const SyscallRule& rule : inputs.syscall_rules) {
+    if (rule.verdict == Verdict::Allow) continue;
+    if (std::ranges::find(reached, rule.name) == reached.end()) continue;
+    *plan = RowPlan{plan->row, Gate::Refuse, ENOSYS, Condition::Always, false, &rule, {}};
+    return;
+  }
+}
+
 // By list, so that a row that is refused tomorrow is not liftable by accident. None of these hands
 // out a file, a name, a device or kernel code, reaches into another process, or hides a task.
 constexpr auto kLiftable = std::to_array<std::string_view>({
@@ -125,6 +153,7 @@ std::vector<RowPlan> plan_filter(const FilterInputs& inputs) {
   for (const SyscallRow& row : syscall_table()) {
     plans.push_back(plan_row(row, inputs));
     apply_rules(&plans.back(), inputs);
+    close_detours(&plans.back(), inputs);
   }
   return plans;
 }

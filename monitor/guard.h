@@ -127,6 +127,7 @@ class Guard {
 
   // guard_process.cc
   bool within_reach(pid_t pid) const;
+  Answer signal_by_number(Task& task, const Stop& stop, pid_t pid);
   Answer signal_group(Task& task, const Stop& stop, pid_t group, Event event);
   Answer owner_call(Task& task, const Stop& stop, pid_t owner);
   Answer signal_call(Task& task, const Stop& stop);

@@ -152,11 +152,12 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
 
 Answer Guard::map_call(Task& task, const Stop& stop) {
   const uint64_t address = stop.argument(Role::Address);
-  if (address != 0 && ArgumentArea::touches(address, stop.argument(Role::Length))) {
-    return area_call(task, stop);
-  }
   const uint64_t protection = stop.argument(Role::Protection);
   const uint64_t flags = stop.argument(Role::MapFlags);
+  const bool placed = address != 0 || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
+  if (placed && ArgumentArea::touches(address, stop.argument(Role::Length))) {
+    return area_call(task, stop);
+  }
   if ((protection & PROT_EXEC) == 0 || (flags & MAP_ANONYMOUS) != 0) return Proceed{};
   Event event = start_event(task, stop, Event::Kind::Path, "execute");
   auto place = resolver_.descriptor(viewer(task), stop.int_argument(Role::Fd));
@@ -218,7 +219,7 @@ Answer Guard::area_call(Task& task, const Stop& stop) {
   } else {
     const uint64_t length = std::max<uint64_t>(stop.argument(Role::Length), 1);
     touches = ArgumentArea::touches(stop.argument(Role::Address), length);
-    if (row.argument(Role::NewAddress) >= 0) {  // mremap: the second length is the new one
+    if (row.argument(Role::NewAddress) >= 0 && (stop.arguments[3] & MREMAP_FIXED) != 0) {
       touches = touches || ArgumentArea::touches(stop.argument(Role::NewAddress),
                                                  std::max<uint64_t>(stop.arguments[2], 1));
     }

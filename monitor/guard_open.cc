@@ -141,7 +141,9 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
     path = squeeze(open.text);
   }
   // /proc is full of links and of other processes; the walk tells them apart.
-  if (path.size() >= PATH_MAX || path.starts_with("/proc/")) return std::nullopt;
+  if (path.size() >= PATH_MAX || path.starts_with("/proc/") || resolver_.in_other_proc(path)) {
+    return std::nullopt;
+  }
   PathOps ops = open.ops();
   if (open.creates()) ops = ops | PathOp::Create;
   const Decision decision = policy_.path(ops, without_slash(path));

@@ -2,6 +2,7 @@
 // a leaf in the pinned directory, so that what is acted on is what was judged.
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
 #include "monitor/guard.h"
@@ -17,7 +18,8 @@ bool follows(const Stop& stop) {
   const uint64_t flags = stop.argument(Role::AtFlags);
   switch (stop.row->follow) {
     case Follow::Always:
-      return true;
+      // inotify_add_watch keeps its flag in the mask.
+      return stop.row->name != "inotify_add_watch" || (stop.arguments[2] & IN_DONT_FOLLOW) == 0;
     case Follow::UnlessNoFollow:
       return (flags & AT_SYMLINK_NOFOLLOW) == 0;
     case Follow::IfFollow:

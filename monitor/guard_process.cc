@@ -49,7 +49,12 @@ Answer Guard::signal_call(Task& task, const Stop& stop) {
     auto pid = pidfd_target(task.tid, stop.int_argument(Role::PidFd));
     if (!pid.ok()) return failed_lookup(task, std::move(event), pid.error().code);
     if (*pid < 0) return failed_lookup(task, std::move(event), ESRCH);
+    // Its flags can widen the target to a group; and another pidfd could take the number meanwhile.
+    if (stop.arguments[3] != 0) return failed_lookup(task, std::move(event), EINVAL);
     target.id = *pid;
+    if (within_reach(target.id) && enforcing() && policy_.signal(true).allowed()) {
+      return signal_by_number(task, stop, target.id);
+    }
   } else if (row.argument(Role::Tid) >= 0) {
     target.id = stop.int_argument(Role::Tid);
     if (target.id <= 0) return failed_lookup(task, std::move(event), EINVAL);
@@ -76,6 +81,17 @@ Answer Guard::signal_call(Task& task, const Stop& stop) {
   }
   return signal_group(task, stop, target.kind == Target::Kind::Everyone ? -1 : target.id,
                       std::move(event));
+}
+
+// pidfd_send_signal as the call that takes the pid itself, where nobody can change it.
+Answer Guard::signal_by_number(Task& task, const Stop& stop, pid_t pid) {
+  const bool has_info = stop.arguments[2] != 0;
+  const SyscallRow* row = find_syscall(has_info ? "rt_sigqueueinfo" : "kill");
+  auto track = begin_redirect_registers(task, stop);
+  if (!track.ok()) return Refuse{track.error().code};
+  track->changed->set_number(stop.abi, row->number[static_cast<size_t>(stop.abi)]);
+  track->changed->set_argument(stop.abi, 0, static_cast<uint64_t>(pid));
+  return *std::move(track);
 }
 
 // A group may hold processes that are none of ours (the shell that started us): the program then
@@ -137,9 +153,14 @@ Answer Guard::target_call(Task& task, const Stop& stop) {
 }
 
 Answer Guard::prctl_call(Task& task, const Stop& stop) {
-  // PR_SET_DUMPABLE: an undumpable process is one we could not read. Answered as done, not done.
-  if (static_cast<int>(stop.arguments[0]) == PR_SET_DUMPABLE) {
+  // An undumpable process is one we could not read: answered as done, and not done.
+  const auto option = static_cast<int>(stop.arguments[0]);
+  if (option == PR_SET_DUMPABLE) {
+    task.process->pretends_undumpable = stop.arguments[1] == 0;
     return stop.arguments[1] == 0 ? Answer(Pretend{0}) : Answer(Proceed{});
+  }
+  if (option == PR_GET_DUMPABLE) {
+    return task.process->pretends_undumpable ? Answer(Pretend{0}) : Answer(Proceed{});
   }
   Event event = start_event(task, stop, Event::Kind::Other, "prctl");
   return refuse_for(task, stop, std::move(event), EPERM, "it would blind the monitor");

@@ -33,6 +33,7 @@ struct Process {
   pid_t pid = 0;
   pid_t parent = 0;
   std::shared_ptr<const std::string> executable;
+  bool pretends_undumpable = false;  // PR_SET_DUMPABLE 0 was answered as done
 };
 
 struct Task {

@@ -1,6 +1,7 @@
 // Where tracees run. A tracer and its tracee on one CPU wake each other five to ten times faster
 // than across CPUs, so a task that keeps calling is placed on the monitor's CPU, and given its own
-// mask back once it computes instead. The mask the program set stays the program's own.
+// mask back once it computes instead, or when another one runs there. The mask that the program
+// set, and the one it reads, stay the program's own.
 #pragma once
 
 #include <sched.h>
@@ -13,19 +14,36 @@ namespace callgate {
 
 class Placement {
  public:
+  // Enabled, it pins the calling thread (the monitor) to the CPU it runs on.
   explicit Placement(bool enabled);
 
-  [[nodiscard]] bool enabled() const { return enabled_; }
-  // A task is about to be resumed after a stop for a call.
-  void before_resume(pid_t tid);
-  // Gives tasks that have not stopped for a while their own mask back; called on each timer tick.
+  // A task has stopped for a call and will be resumed.
+  void on_call(pid_t tid);
+  // A child starts with its parent's mask, placed or not.
+  void on_child(pid_t parent, pid_t child);
+  // The program is about to read a mask, or to set one: a mask that was set is left alone for good.
+  void on_own_affinity(pid_t tid, bool sets);
+  // Gives tasks that have not called for a while their own mask back.
   void tick();
   void forget(pid_t tid);
-  // The program asks for or sets a mask: what it set, or nullptr where it is as it was born.
-  const cpu_set_t* own_mask(pid_t tid) const;
 
  private:
-  bool enabled_;
+  struct Placed {
+    cpu_set_t own{};             // the task's own mask
+    int64_t last_call_ns = 0;
+    int64_t not_before_ns = 0;   // crowded out: no further attempt until then
+    bool placed = false;
+    bool never = false;          // the program set a mask, or it cannot be changed
+  };
+  bool make_room(pid_t for_tid, int64_t now);
+  void give_back(pid_t tid, Placed& task);
+  void arm(bool on);
+
+  bool enabled_ = false;
+  int cpu_ = 0;
+  bool armed_ = false;
+  pid_t current_ = 0;  // the one task that is placed and was last seen calling
+  std::unordered_map<pid_t, Placed> tasks_;
 };
 
 }  // namespace callgate

@@ -7,10 +7,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <climits>
 #include <deque>
+#include <sstream>
 
 #include "monitor/long_name.h"
 
@@ -212,11 +214,29 @@ Result<Place> Resolver::Walk::run() {
 }
 
 Resolver::Resolver(std::function<bool(pid_t)> inside)
-    : inside_(std::move(inside)), root_(::open("/", kPathFlags | O_DIRECTORY)) {}
+    : inside_(std::move(inside)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
+  // 24 29 0:22 / /proc rw,relatime - proc proc rw
+  auto mounts = read_whole_file("/proc/self/mountinfo");
+  if (!mounts.ok()) return;
+  std::istringstream lines(*mounts);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" - proc ") == std::string::npos) continue;
+    std::istringstream words(line);
+    std::string skipped, root, point;
+    words >> skipped >> skipped >> skipped >> root >> point;
+    if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
+  }
+}
+
+bool Resolver::in_other_proc(std::string_view path) const {
+  return std::any_of(other_procs_.begin(), other_procs_.end(),
+                     [&](const std::string& point) { return path.starts_with(point); });
+}
 
 std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
                                   bool* foreign) const {
   constexpr std::string_view kProc = "/proc/";
+  if (in_other_proc(real)) *foreign = true;
   if (!real.starts_with(kProc)) return real;
   int pid = 0;
   const char* begin = real.data() + kProc.size();

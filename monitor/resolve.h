@@ -63,6 +63,9 @@ class Resolver {
   // none that can be used as a prefix (deleted, unreachable, too long).
   static Result<std::string> directory_name(const Viewer& viewer, int dirfd);
 
+  // Whether a name lies in another proc file system than /proc, where pids may mean others.
+  [[nodiscard]] bool in_other_proc(std::string_view path) const;
+
   // Fills real, name, nameless, deleted and foreign from an O_PATH descriptor of this process.
   Status name_object(const Viewer& viewer, int fd, Place& place) const;
 
@@ -72,6 +75,7 @@ class Resolver {
   std::string policy_name(const Viewer& viewer, const std::string& real, bool* foreign) const;
   std::function<bool(pid_t)> inside_;
   UniqueFd root_;
+  std::vector<std::string> other_procs_;  // mount points, each with a trailing slash
 };
 
 }  // namespace callgate

@@ -190,6 +190,13 @@ void Tracer::on_seccomp(Task& task) {
     answer(task, *stop, Pretend{kHandshakeAnswer});
     return;
   }
+  if (stop->row != nullptr && stop->row->operation == Operation::Affinity) {
+    const auto target = static_cast<pid_t>(stop->arguments[0]);
+    placement_.on_own_affinity(target == 0 ? task.tid : target,
+                               stop->row->name == "sched_setaffinity");
+  } else {
+    placement_.on_call(task.tid);
+  }
   answer(task, *stop, guard_.consider(task, *stop));
 }
 

@@ -7,9 +7,29 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include <cstdlib>
+
 #include "monitor/tracer.h"
 
 namespace callgate {
+namespace {
+
+// Asleep in the very vfork that made its child: it runs nothing until the child lets go, and then
+// stops first, because it has been interrupted. Only the kernel knows whether that is still so.
+bool sleeps_in_vfork(pid_t tid) {
+  auto text = read_whole_file("/proc/" + std::to_string(tid) + "/syscall");
+  if (!text.ok()) return false;
+  const int number = std::atoi(text->c_str());  // "running" reads as 0, which is none of these
+  for (const char* name : {"vfork", "clone"}) {
+    const SyscallRow* row = find_syscall(name);
+    for (const int known : row->number) {
+      if (number > 0 && number == known) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 bool Tracer::in_hold(const Task& task) const {
   if (!hold_ || task.tid == hold_->owner) return false;
@@ -36,11 +56,10 @@ void Tracer::begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope) {
   hold_->scope = scope;
   hold_->stop = stop;
   mirror_.each([&](Task& other) {
-    // A vfork parent is asleep in the kernel until its child lets go, and stops before it returns.
     if (!in_hold(other) || other.state != Task::State::Running) return;
     other.interrupted = true;
     const bool alive = ptrace(PTRACE_INTERRUPT, other.tid, nullptr, nullptr) == 0;
-    if (alive && !other.vforking) hold_->waiting.insert(other.tid);
+    if (alive && !(other.vforking && sleeps_in_vfork(other.tid))) hold_->waiting.insert(other.tid);
   });
   hold_progress();
 }

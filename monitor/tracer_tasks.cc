@@ -61,6 +61,7 @@ void Tracer::on_new_task(Task& parent) {
     Task& task =
         mirror_.add_child(*child, parent, flags, *child,
                           same_parent ? parent.process->parent : parent.process->pid);
+    placement_.on_child(parent.tid, *child);
     if ((flags & CLONE_THREAD) == 0) {
       ProcessEvent event;
       event.kind = ProcessEvent::Kind::Started;
@@ -105,6 +106,7 @@ void Tracer::on_exec(pid_t tgid) {
   Task& task = mirror_.exec(tgid, from);
   task.state = Task::State::Stopped;
   task.retry = Retry{};
+  task.process->pretends_undumpable = false;
   auto flight = std::move(task.in_flight);
   const bool allowed = guard_.allows_image(task, flight.get());
   if (flight && flight->event) {
@@ -120,6 +122,7 @@ void Tracer::on_exec(pid_t tgid) {
   event.argv = read_argv(tgid);
   sink_.on_process(event);
   if (!allowed) kill_process(tgid);
+  if (from != tgid) placement_.forget(from);
   const bool owner = hold_ && (hold_->owner == tgid || hold_->owner == from);
   if (hold_ && hold_->waiting.erase(from) + hold_->waiting.erase(tgid) > 0) hold_progress();
   resume(task);

@@ -13,7 +13,7 @@ namespace {
 bool path_matters(const Policy::Impl& policy, PathOp op, int32_t everywhere) {
   if (!policy.path_ruling(op, everywhere).silent_allow()) return true;
   const auto& rules = policy.program.paths;
-  return std::any_of(rules.begin() + everywhere + 1, rules.end(), [&](const PathRule& rule) {
+  return std::any_of(rules.begin() + (everywhere + 1), rules.end(), [&](const PathRule& rule) {
     return rule.ops.has(op) && !rule.ruling.silent_allow() && !rule.patterns.empty();
   });
 }

@@ -64,6 +64,7 @@ std::variant<Option, UsageError> recognise(const std::vector<OptionSpec>& specs,
     option.value_inside = equals != std::string::npos;
     if (option.spec == nullptr) {
       std::vector<std::string> names;
+      names.reserve(specs.size());
       for (const OptionSpec& spec : specs) names.emplace_back(spec.name);
       return UsageError{"unknown option --" + escape(name, 200) + did_you_mean(name, names, "--")};
     }

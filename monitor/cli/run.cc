@@ -1,4 +1,6 @@
+#include <filesystem>
 #include <map>
+#include <system_error>
 
 #include "monitor/audit_table.h"
 #include "monitor/cli/command.h"
@@ -53,6 +55,7 @@ bool choose_model(const std::string& word, SessionOptions* session) {
 
 // A log that the program can write is no record of what it did.
 void warn_of_writable_log(const std::string& path, const Policy& policy) {
+  if (std::error_code ignored; !std::filesystem::is_regular_file(path, ignored)) return;
   const auto real = RealWorld().canonical(path);
   if (!real.ok()) return;
   const PathOps dangerous = policy.granted(*real) & PathOps{PathOp::Write, PathOp::Delete};

@@ -40,7 +40,7 @@ class Terminal:
         """What stood before the pattern; the pattern is consumed."""
         deadline = time.monotonic() + timeout
         while True:
-            match = re.search(pattern.encode(), self.log)
+            match = re.search(pattern.encode(), self.log, re.DOTALL)
             if match:
                 before, self.log = self.log[:match.start()], self.log[match.end():]
                 return before.decode("utf-8", "replace") + match[0].decode("utf-8", "replace")
@@ -187,7 +187,9 @@ class InteractiveShell(support.WorldTest):
             deadline = time.monotonic() + 20
             while "Stopped" not in (said := t.command("jobs")):  # SIGTTIN
                 self.assertLess(time.monotonic(), deadline, said)
-            t.command("kill -9 %1; wait 2>/dev/null")
+            t.command("kill -9 %1")
+            while "Stopped" in (said := t.command("jobs")):
+                self.assertLess(time.monotonic(), deadline, said)
             t.send("exit\r")
             self.assertEqual(t.finish(), 0)
         self.each(session)

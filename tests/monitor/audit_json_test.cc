@@ -120,10 +120,12 @@ TEST(AuditJson, FramesTheRecordsWithHeaderAndExactSummary) {
     sink.on_process(started);
     ProcessEvent executed;
     executed.kind = ProcessEvent::Kind::Executed;
+    executed.pid = 9;
     executed.executable = "/bin/x";
     executed.argv = {"x", "y"};
     sink.on_process(executed);
     ProcessEvent exited;
+    exited.pid = 9;
     exited.kind = ProcessEvent::Kind::Exited;
     exited.wait_status = 3 << 8;
     sink.on_process(exited);

@@ -156,7 +156,7 @@ TEST(DenialReport, SaysADenialOnceAndCountsTheRest) {
   report.on_event(denial("/etc/shadow"));
   EXPECT_EQ(lines(pipe.drain()), 2u);
   report.on_finish();
-  EXPECT_EQ(pipe.drain(), "callgate: 6 denials in all: 2 said above, 4 repeats of these\n");
+  EXPECT_EQ(pipe.drain(), "callgate: 6 denials in all: 2 said above, 4 repeats\n");
 }
 
 TEST(DenialReport, AnotherProgramIsAnotherDenial) {

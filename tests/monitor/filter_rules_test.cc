@@ -62,6 +62,18 @@ TEST(FilterRules, AllowLiftsARefusalThatGuardsNothing) {
   EXPECT_THAT(findings[0].message, HasSubstr("no such system call"));
 }
 
+TEST(FilterRules, AMultiplexerIsNoWayAroundARefusal) {
+  FilterInputs inputs = nothing_needed();
+  EXPECT_EQ(Asked(inputs).name(Abi::I386, "socketcall", {1}), kPass);
+  inputs.syscall_rules = {rule(Verdict::Deny, "socket"), rule(Verdict::Kill, "semget")};
+  const Asked filter(inputs);
+  EXPECT_EQ(filter.name(Abi::I386, "socket"), refuse(EPERM));
+  EXPECT_EQ(filter.name(Abi::I386, "socketcall", {1}), refuse(ENOSYS));
+  EXPECT_EQ(filter.name(Abi::I386, "semget"), kKill);
+  EXPECT_EQ(filter.name(Abi::I386, "ipc", {2}), refuse(ENOSYS));
+  EXPECT_EQ(filter.name(Abi::I386, "connect"), kPass);
+}
+
 TEST(FilterRules, NothingThatVoidsTheSandboxCanBeAllowed) {
   for (const char* name : {"ptrace",
                            "process_vm_readv",

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "fake_world.h"
+#include "tests/policy/fake_world.h"
 
 namespace callgate {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <random>
 
-#include "fake_world.h"
+#include "tests/policy/fake_world.h"
 #include "policy/network_index.h"
 #include "policy/path_index.h"
 
@@ -127,7 +127,8 @@ TEST(PathIndex, ManySiblingGlobsAgreeWithThePlainMatcher) {
 }
 
 // Everything a directory could hold, to a depth at which the small alphabet repeats itself.
-void names_below(const std::string& directory, int depth, std::vector<std::string>* out) {
+// By value: `out` may move while its own element is being extended.
+void names_below(std::string directory, int depth, std::vector<std::string>* out) {
   if (depth == 0) return;
   for (const char* part : {"a", "b", "ab"}) {
     out->push_back(directory + '/' + part);

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "fake_world.h"
+#include "tests/policy/fake_world.h"
 
 namespace callgate {
 namespace {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "fake_world.h"
+#include "tests/policy/fake_world.h"
 
 namespace callgate {
 namespace {
