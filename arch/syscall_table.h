@@ -77,6 +77,7 @@ enum class Condition : uint8_t {
   AddressGiven,     // arg 4 (a sockaddr pointer) is not null, both halves judged
   PersonalityGuard, // READ_IMPLIES_EXEC asked
   OtherProcess,     // the Pid argument is not 0, or the Which argument names more than a process
+  CloseRangeUnshare, // CLOSE_RANGE_UNSHARE: the mirror must see it
   RlimitGuard,      // the Pid argument is not 0, or (the policy has limits) a new limit is given
   DeviceNode,       // a block or character device; judged even when the row's need is absent
   SeccompGuard,     // any operation but SECCOMP_GET_ACTION_AVAIL and SECCOMP_GET_NOTIF_SIZES

@@ -75,6 +75,7 @@ constexpr uint32_t kAttributeCommands[] = {
 constexpr uint32_t kNameCommands[] = {0x50009401, 0x5000940e, 0x5000940f,
                                       0x50009417, 0x50009418, 0x5000943f};
 
+constexpr uint32_t kCloseRangeUnshare = 2;
 constexpr uint32_t kPrGetDumpable = 3;
 constexpr uint32_t kPrSetDumpable = 4;
 constexpr uint32_t kPrSetSeccomp = 22;
@@ -195,6 +196,8 @@ std::vector<Clause> condition_clauses(const RowPlan& plan, const FilterInputs& i
     case Condition::OtherProcess:
       *otherwise = gate;
       return self_clauses(row);
+    case Condition::CloseRangeUnshare:
+      return {{{any_bit(2, kCloseRangeUnshare)}, gate}};
     case Condition::RlimitGuard: {
       *otherwise = gate;
       std::vector<Clause> clauses = self_clauses(row);

@@ -42,6 +42,8 @@ std::string_view words(Condition condition) {
       return "when it asks for READ_IMPLIES_EXEC";
     case Condition::OtherProcess:
       return "when it names another process";
+    case Condition::CloseRangeUnshare:
+      return "when it stops sharing the descriptor table";
     case Condition::RlimitGuard:
       return "when it names another process, or sets a limit that the policy sets";
     case Condition::DeviceNode:

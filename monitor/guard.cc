@@ -158,12 +158,11 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
     case Operation::Ioctl:
       return ioctl_call(task, stop);
     case Operation::Unshare:
-      mirror_.unshare(task, stop.arguments[0]);
-      return Proceed{};
+      return unshare_call(task, stop);
     case Operation::Personality:
       return Refuse{EPERM};
     case Operation::Rlimit:
-      return target_call(task, stop);
+      return rlimit_call(task, stop);
     case Operation::None:
     case Operation::FdStat:
     case Operation::SocketPair:
@@ -185,6 +184,7 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
   event.call = stop.row->name;
   event.abi = stop.abi;
   event.instruction_pointer = stop.instruction_pointer;
+  if (options_.call_sites) event.call_site = call_sites_.describe(task, stop.instruction_pointer);
   event.kind = kind;
   event.operation = std::move(operation);
   return event;
@@ -291,6 +291,9 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
       break;
     case After::SignalOne:
       finished = finish_signals(task, flight, result);
+      break;
+    case After::Unshare:
+      if (result == 0) mirror_.unshare(task, flight.unshared);
       break;
     case After::MapArea:
     case After::Exec:

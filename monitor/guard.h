@@ -9,6 +9,7 @@
 #include "arch/syscall_table.h"
 #include "monitor/answer.h"
 #include "monitor/argument_area.h"
+#include "monitor/call_site.h"
 #include "monitor/event.h"
 #include "monitor/keeper.h"
 #include "monitor/mirror.h"
@@ -133,6 +134,8 @@ class Guard {
   Answer signal_call(Task& task, const Stop& stop);
   Finished finish_signals(Task& task, InFlight& flight, int64_t& result);
   Answer target_call(Task& task, const Stop& stop);
+  Answer rlimit_call(Task& task, const Stop& stop);
+  Answer unshare_call(Task& task, const Stop& stop);
   Answer prctl_call(Task& task, const Stop& stop);
   Answer fcntl_call(Task& task, const Stop& stop);
   Answer ioctl_call(Task& task, const Stop& stop);
@@ -147,6 +150,7 @@ class Guard {
   bool privileged_;  // this process can hold tracees of other users
   Keepers keepers_;
   Resolver resolver_;
+  CallSites call_sites_;
 };
 
 }  // namespace callgate

@@ -198,6 +198,9 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
     open.how.mode = 0;
     open.create_removed = true;
   }
+  if (place.name.starts_with("/proc/self/") && place.name.ends_with("/status")) {
+    task.reads_own_mask = true;
+  }
   event.rule = decision.rule;
   event.log = decision.log;
   std::optional<Event> kept;

@@ -1,6 +1,7 @@
 // Calls that reach other processes, and the settings by which a program could blind its monitor.
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 
 #include "monitor/guard.h"
+#include "monitor/launch.h"
 #include "monitor/named.h"
 
 namespace callgate {
@@ -150,6 +152,34 @@ Answer Guard::target_call(Task& task, const Stop& stop) {
   event.objects.push_back({std::to_string(pid), std::to_string(pid), {}});
   if (::kill(pid, 0) != 0 && errno == ESRCH) return failed_lookup(task, std::move(event), ESRCH);
   return refuse_for(task, stop, std::move(event), EPERM, kOutside);
+}
+
+// What the policy limits stays limited: only a privileged program could raise it again.
+Answer Guard::rlimit_call(Task& task, const Stop& stop) {
+  const bool sets = stop.row->argument(Role::CommandArg) < 0 || stop.argument(Role::CommandArg) != 0;
+  const int resource = stop.int_argument(Role::Resource);
+  const auto limits = policy_.limits();
+  const bool limited =
+      resource == RLIMIT_CORE ? policy_.needs().paths
+                              : std::any_of(limits.begin(), limits.end(), [&](const LimitRule& rule) {
+                                  return limit_resource(rule.resource) == resource;
+                                });
+  if (privileged_ && enforcing() && sets && limited) {
+    Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
+    return refuse_for(task, stop, std::move(event), EPERM, "the policy limits this resource");
+  }
+  return stop.row->argument(Role::Pid) < 0 ? Answer(Proceed{}) : target_call(task, stop);
+}
+
+Answer Guard::unshare_call(Task& task, const Stop& stop) {
+  static_cast<void>(task);
+  Track track;
+  track.flight.abi = stop.abi;
+  track.flight.row = stop.row;
+  track.flight.after = After::Unshare;
+  track.flight.unshared =
+      stop.row->name == "close_range" ? uint64_t{CLONE_FILES} : stop.argument(Role::CloneFlags);
+  return track;
 }
 
 Answer Guard::prctl_call(Task& task, const Stop& stop) {

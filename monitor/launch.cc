@@ -76,6 +76,12 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 
 }  // namespace
 
+int limit_resource(std::string_view name) {
+  const auto* found = std::find_if(kLimits.begin(), kLimits.end(),
+                                   [&](const NamedLimit& limit) { return name == limit.name; });
+  return found == kLimits.end() ? -1 : found->resource;
+}
+
 Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& policy, Filter filter,
                                std::string* message) {
   Launch launch;
@@ -83,14 +89,12 @@ Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& poli
   launch.argv_ = options.argv;
   launch.environment_ = program_environment(policy.environment());
   for (const LimitRule& rule : policy.limits()) {
-    const auto* found = std::find_if(kLimits.begin(), kLimits.end(), [&](const NamedLimit& limit) {
-      return rule.resource == limit.name;
-    });
-    if (found == kLimits.end()) {
+    const int resource = limit_resource(rule.resource);
+    if (resource < 0) {
       *message = rule.rule->where() + ": unknown limit " + rule.resource;
       return Error{EINVAL};
     }
-    launch.limits_.emplace_back(found->resource, rule.value);
+    launch.limits_.emplace_back(resource, rule.value);
   }
   launch.filter_ = std::move(filter);
   launch.inherit_descriptors_ = options.inherit_descriptors;

@@ -23,6 +23,9 @@ struct LaunchReport {
   int error = 0;
 };
 
+// "nofile" -> RLIMIT_NOFILE; -1 for a word that names none.
+int limit_resource(std::string_view name);
+
 class Launch {
  public:
   // EINVAL names an unknown limit in `message`; ENOENT or EACCES: argv[0] is not to be found or

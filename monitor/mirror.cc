@@ -123,6 +123,9 @@ std::string Mirror::verify() const {
       return "task " + std::to_string(tid) + " belongs to process " + std::to_string(status->tgid) +
              ", mirrored as " + std::to_string(task->process->pid);
     }
+    // Between the kernel's change and its event the two may differ: a running task, or one that
+    // has stopped for a reason we have not read yet, is compared at its next stop.
+    if (task->state == Task::State::Running && status->state != 'S') continue;
     if (previous != nullptr) {
       const auto differs = [&](int type, bool mirrored, const char* what) {
         const long kernel = syscall(SYS_kcmp, previous->tid, tid, type, 0, 0);

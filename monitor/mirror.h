@@ -53,6 +53,7 @@ struct Task {
   Retry retry;                          // what the next stop of the same call should know
   int held_status = 0;                  // Held: the wait status that waits to be handled, 0: none
   bool interrupted = false;             // a PTRACE_INTERRUPT of ours is under way
+  bool reads_own_mask = false;          // opened its /proc/.../status, which shows the CPU mask
   bool vforking = false;                // asleep in vfork until the child lets go
 };
 

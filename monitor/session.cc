@@ -54,10 +54,11 @@ Result<Channel> make_channel() {
   if (!tracer.seize_root(root).ok()) _exit(2);
   if (::write(to_root.get(), &kReady, 1) != 1) _exit(1);
   to_root.reset();
-  tracer.run([&] {
+  tracer.run([&](bool last) {
     prctl(PR_SET_PDEATHSIG, 0);
-    // An audit wants the whole tree; the front waits for the channel to close.
-    if (options.enforce) static_cast<void>(!::write(to_front.get(), &kRootEnded, 1));
+    // An audit wants the whole tree, and where nobody is left the summary comes first: then the
+    // front waits for the channel to close.
+    if (options.enforce && !last) static_cast<void>(!::write(to_front.get(), &kRootEnded, 1));
   });
   sink->on_finish();
   sink.reset();
@@ -135,7 +136,8 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   FilterInputs inputs;
   inputs.needs = policy.needs();
   inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
-  inputs.limits = !policy.limits().empty();
+  // Core dumps are limited without a statement; only a privileged program could lift that.
+  inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);
   inputs.observe_all = options.observe_all || !options.enforce;
   inputs.co_schedule = options.co_schedule;
   inputs.area_segment = area->segment();
@@ -206,15 +208,15 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   }
   result.wait_status = front_main(root, monitor, watched);
   char byte = 0;
-  const bool clean = ::read(control->b.get(), &byte, 1) == 1 || !options.enforce;
-  if (result.started && !clean) {
+  if (::read(control->b.get(), &byte, 1) != 1) {  // else descendants keep the monitor busy
     int status = 0;
     waitpid(monitor, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    const bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!clean && result.started) {
       result.message = "the monitor ended before the program; the program was killed";
+    } else if (!clean && result.message.empty() && result.exec_errno == 0) {
+      result.message = "the program could not be traced (callgate doctor says why)";
     }
-  } else if (!result.started && !clean && result.message.empty() && result.exec_errno == 0) {
-    result.message = "the program could not be traced (callgate doctor says why)";
   }
   sigprocmask(SIG_SETMASK, &before, nullptr);
   return result;

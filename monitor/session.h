@@ -26,6 +26,7 @@ struct SessionOptions {
   bool call_sites = false;          // fill Event::call_site
   bool co_schedule = true;
   bool stop_on_log_failure = true;  // else go on without records
+  bool self_check = false;          // compare the mirror with the kernel at every stop (tests)
   int report_fd = 2;                // where callgate itself speaks
 };
 

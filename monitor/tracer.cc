@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
+#include <utility>
 
 namespace callgate {
 namespace {
@@ -51,7 +53,7 @@ Status Tracer::seize_root(pid_t root) {
   return Unit{};
 }
 
-void Tracer::run(const std::function<void()>& on_root_end) {
+void Tracer::run(const std::function<void(bool)>& on_root_end) {
   bool root_ended = false;
   while (!mirror_.empty() || !newborn_.empty()) {
     int raw = 0;
@@ -69,7 +71,15 @@ void Tracer::run(const std::function<void()>& on_root_end) {
     handle(tid, status);
     if (ended && tid == root_ && !root_ended) {
       root_ended = true;
-      on_root_end();
+      on_root_end(mirror_.empty() && newborn_.empty());
+    }
+    if (options_.self_check && !stopping_) {
+      const std::string difference = mirror_.verify();
+      if (!difference.empty()) {
+        dprintf(options_.report_fd, "callgate: the mirror differs: %s\n", difference.c_str());
+        stopping_ = true;
+        kill_all();
+      }
     }
     if (!sink_.healthy() && options_.stop_on_log_failure && !stopping_) {
       stopping_ = true;
@@ -197,7 +207,9 @@ void Tracer::on_seccomp(Task& task) {
   } else {
     placement_.on_call(task.tid);
   }
-  answer(task, *stop, guard_.consider(task, *stop));
+  Answer said = guard_.consider(task, *stop);
+  if (std::exchange(task.reads_own_mask, false)) placement_.on_own_affinity(task.tid, true);
+  answer(task, *stop, std::move(said));
 }
 
 void Tracer::answer(Task& task, const Stop& stop, Answer answer) {

@@ -30,6 +30,8 @@ constexpr std::array kRunOptions = {
     OptionSpec{"inherit-fds", 0, nullptr, false,
                "let the program keep descriptors from 3 on; they are closed otherwise"},
     kNoCoschedule,
+    OptionSpec{"self-check", 0, nullptr, false,
+               "compare the mirror with the kernel at every stop (slow; for tests)"},
 };
 
 constexpr std::array kAuditOptions = {

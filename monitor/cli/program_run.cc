@@ -26,6 +26,7 @@ std::optional<SessionOptions> session_options(const Options& options) {
   SessionOptions session;
   session.argv = options.words();
   session.co_schedule = !options.has("no-coschedule");
+  session.self_check = options.has("self-check");
   const std::string failure = options.value("log-failure", "stop");
   if (failure != "stop" && failure != "continue") {
     say("--log-failure " + escape(failure, 100) + ": expected stop or continue");

@@ -197,6 +197,7 @@ TEST(SyscallTable, ConditionsFindTheirArguments) {
         break;
       case Condition::Always:
       case Condition::CloneNamespaces:
+      case Condition::CloseRangeUnshare:
       case Condition::PersonalityGuard:
       case Condition::SeccompGuard:
         break;
