@@ -134,6 +134,7 @@ class Guard {
   Answer signal_call(Task& task, const Stop& stop);
   Finished finish_signals(Task& task, InFlight& flight, int64_t& result);
   Answer target_call(Task& task, const Stop& stop);
+  Answer lower_limit(Task& task, const Stop& stop, int resource);
   Answer rlimit_call(Task& task, const Stop& stop);
   Answer unshare_call(Task& task, const Stop& stop);
   Answer prctl_call(Task& task, const Stop& stop);

@@ -220,6 +220,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   }
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return Refuse{credentials.error().code};
+  const bool directory = place.is_directory();
   UniqueFd& fd = by_object ? place.object : place.parent;
   auto path = keepers_.path_to(fd.get(), *credentials);
   if (!path.ok()) return Refuse{path.error().code};
@@ -227,7 +228,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   if (by_object) {
     // The object itself, whatever the flags say of links on the way to it.
     open.how.flags &= ~uint64_t{O_NOFOLLOW};
-    if (place.is_directory()) *path += "/";
+    if (directory) *path += "/";
   } else {
     *path += "/" + place.leaf;
     if (place.trailing_slash) *path += "/";

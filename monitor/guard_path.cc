@@ -113,6 +113,7 @@ Decision Guard::judge(PathOps ops, const Place& place) const {
 // Where the tracee will find the place: by way of the keeper. The descriptor stays in the flight.
 Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool object) {
   const bool whole = object || !place.parent.valid();
+  const bool directory = place.is_directory();
   CALLGATE_TRY(const Credentials credentials, credentials_of(task));
   UniqueFd& fd = whole ? place.object : place.parent;
   CALLGATE_TRY(std::string path, keepers_.path_to(fd.get(), credentials));
@@ -120,7 +121,7 @@ Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool 
   if (!whole) {
     path += "/" + place.leaf;
     if (place.trailing_slash) path += "/";
-  } else if (place.is_directory()) {
+  } else if (directory) {
     path += "/.";  // so that a call which does not follow links acts on the directory
   }
   return path;
@@ -132,6 +133,7 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
   InFlight& flight = track->flight;
   flight.event = std::move(event);
   const bool root = named.place.real == "/" && is_parent_call(stop.row->operation);
+  const bool whole = named.by_object || !named.place.parent.valid();  // pin() takes the parent
   std::string path = "/";
   if (!root) {
     auto pinned = pin(task, flight, named.place, named.by_object);
@@ -142,7 +144,7 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
   if (!at.ok()) return Refuse{at.error().code};
   track->changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
   const int flags = stop.row->argument(Role::AtFlags);
-  if (flags >= 0 && (named.by_object || !named.place.parent.valid())) {
+  if (flags >= 0 && whole) {
     track->changed->set_argument(stop.abi, flags,
                                  stop.argument(Role::AtFlags) & ~kAtFlagsCleared);
   }
@@ -189,9 +191,10 @@ Answer Guard::descriptor_call(Task& task, const Stop& stop) {
   Named named;
   named.path_index = stop.row->argument(role);
   named.by_object = true;
+  if (role == Role::DirFd && fd == AT_FDCWD) return failed_lookup(task, std::move(event), EFAULT);
   auto flags = descriptor_flags(task.tid, fd);
   if (!flags.ok()) return failed_lookup(task, std::move(event), flags.error().code);
-  if ((*flags & O_PATH) != 0 && role == Role::Fd) {
+  if ((*flags & O_PATH) != 0) {
     return failed_lookup(task, std::move(event), EBADF);
   }
   auto place = resolver_.descriptor(viewer(task), fd);
@@ -224,6 +227,8 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   auto from = named(task, stop, Role::DirFd, Role::Path, !renames && follows(stop));
   Event event = start_event(task, stop, Event::Kind::Path, renames ? "delete,create" : "create");
   if (!from.ok()) return failed_lookup(task, std::move(event), from.error().code);
+  // The kernel looks the old name of a link up first, and walks both directories of a rename first.
+  if (!renames && !from->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
   // The flags of linkat speak of the old name alone.
   Stop plain = stop;
   if (const int index = stop.row->argument(Role::AtFlags); index >= 0) {
@@ -231,7 +236,10 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   }
   auto to = named(task, plain, Role::NewDirFd, Role::NewPath, false);
   event.objects.push_back(object_of(*from));
-  if (!to.ok()) return failed_lookup(task, std::move(event), to.error().code);
+  if (!to.ok()) {
+    const bool leaf = to.error().code == ENAMETOOLONG && !from->place.exists();
+    return failed_lookup(task, std::move(event), leaf ? ENOENT : to.error().code);
+  }
   event.objects.push_back(object_of(*to));
   if (!from->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
   if (!renames && to->place.exists()) return failed_lookup(task, std::move(event), EEXIST);

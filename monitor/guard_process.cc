@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "monitor/guard.h"
 #include "monitor/launch.h"
@@ -154,6 +156,38 @@ Answer Guard::target_call(Task& task, const Stop& stop) {
   return refuse_for(task, stop, std::move(event), EPERM, kOutside);
 }
 
+// A limit may be lowered: the new values are read once, compared and sealed.
+Answer Guard::lower_limit(Task& task, const Stop& stop, int resource) {
+  Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
+  const bool wide = stop.row->name == "prlimit64" || pointer_size(stop.abi) == 8;
+  const int index = stop.row->argument(Role::CommandArg) >= 0 ? stop.row->argument(Role::CommandArg) : 1;
+  std::array<std::byte, sizeof(rlimit64)> bytes{};
+  const auto value = std::span(bytes).first(wide ? bytes.size() : bytes.size() / 2);
+  const TraceeAddr at{stop.arguments[static_cast<size_t>(index)]};
+  if (!TraceeMemory(task.tid).read(at, value).ok()) return Refuse{EFAULT};
+  rlimit64 asked{};
+  std::memcpy(&asked, bytes.data(), sizeof asked);
+  if (!wide) {
+    uint32_t narrow[2];  // NOLINT: the layout of the 32-bit struct
+    std::memcpy(narrow, bytes.data(), sizeof narrow);
+    asked.rlim_max = narrow[1] == UINT32_MAX ? RLIM64_INFINITY : narrow[1];
+  }
+  rlimit64 current{};
+  if (prlimit64(task.tid, static_cast<__rlimit_resource>(resource), nullptr, &current) != 0) {
+    return Refuse{errno};
+  }
+  if (asked.rlim_max > current.rlim_max) {
+    return refuse_for(task, stop, std::move(event), EPERM, "the policy limits this resource");
+  }
+  if (task.memory->area != AddressSpace::Area::Mapped) return MapAreaFirst{};
+  auto track = begin_redirect(task, stop);
+  if (!track.ok()) return Refuse{track.error().code};
+  auto sealed = track->flight.slot.put(value);
+  if (!sealed.ok()) return Refuse{sealed.error().code};
+  track->changed->set_argument(stop.abi, index, static_cast<uint64_t>(*sealed));
+  return *std::move(track);
+}
+
 // What the policy limits stays limited: only a privileged program could raise it again.
 Answer Guard::rlimit_call(Task& task, const Stop& stop) {
   const bool sets = stop.row->argument(Role::CommandArg) < 0 || stop.argument(Role::CommandArg) != 0;
@@ -164,10 +198,7 @@ Answer Guard::rlimit_call(Task& task, const Stop& stop) {
                               : std::any_of(limits.begin(), limits.end(), [&](const LimitRule& rule) {
                                   return limit_resource(rule.resource) == resource;
                                 });
-  if (privileged_ && enforcing() && sets && limited) {
-    Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
-    return refuse_for(task, stop, std::move(event), EPERM, "the policy limits this resource");
-  }
+  if (privileged_ && enforcing() && sets && limited) return lower_limit(task, stop, resource);
   return stop.row->argument(Role::Pid) < 0 ? Answer(Proceed{}) : target_call(task, stop);
 }
 

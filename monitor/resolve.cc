@@ -133,6 +133,9 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
         if (!object.valid()) return last_error();
         place.magic = true;
         if (last) {
+          struct stat target_st {};
+          if (::fstat(object.get(), &target_st) != 0) return last_error();
+          if (place.trailing_slash && !S_ISDIR(target_st.st_mode)) return Error{ENOTDIR};
           place.object = std::move(object);
           *done = true;
         } else {
@@ -194,6 +197,7 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
     current = std::move(next);
     return Unit{};
   }
+  if (place.trailing_slash && !S_ISDIR(st.st_mode) && !options.parent_call) return Error{ENOTDIR};
   place.parent = std::move(current);
   place.leaf = component;
   place.object = std::move(next);
@@ -326,7 +330,9 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   }
   if (path.size() >= PATH_MAX) return Error{ENAMETOOLONG};
   Walk walk{*this, viewer, options, {}, {}, {}};
-  if (path.front() == '/') {
+  // IN_ROOT makes the descriptor the root, and BENEATH refuses to leave it.
+  const bool own_root = (options.resolve_flags & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0;
+  if (path.front() == '/' && !own_root) {
     CALLGATE_TRY([[maybe_unused]] Unit root, walk.restart_at_root());
   } else {
     CALLGATE_TRY(walk.current, open_base(viewer, dirfd));

@@ -2,7 +2,6 @@
 // class: abi
 // severity: critical
 // needs: x86
-// models: naive
 // trap: A 64-bit program enters the kernel by "int $0x80": numbers and arguments are those of i386.
 //   5 is open there and fstat here; 102 is socketcall.
 // naive: Looks 5 up in the 64-bit table, or takes the code segment for the ABI.

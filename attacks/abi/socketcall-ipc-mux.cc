@@ -2,7 +2,6 @@
 // class: abi
 // severity: high
 // needs: x86
-// models: naive canonical
 // trap: i386 socketcall has its sub-call's arguments in memory; another thread changes the address
 //   pointer or the port between check and use: a race one level deeper.
 // naive: Filters direct numbers only; or reads the words and lets the kernel read them again.

@@ -43,6 +43,7 @@ void strike() {
       ::unlink(secret().c_str());  // the mark the driver sees
       prey_taken(text);
     }
+    finish(kHeld);
   });
   must(survivor > 0, "fork");
   if (monitor != 0) {

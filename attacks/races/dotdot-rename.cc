@@ -1,9 +1,9 @@
 // attack: dotdot-rename
 // class: races
 // severity: critical
-// models: naive canonical
-// trap: open("$T/a/b/../key") while another process moves b from $T/a to $S/box and back: when it is
-//   there, "b/.." is $S/box's... parent directory, with the prey in it.
+// trap: Every move stays inside $T, where everything is allowed. "$T/a/b/../../s/key" is $T/s/key, a
+//   harmless file; when another process moves b from $T/a up to $T while the walk stands in it,
+//   ".." leads one level higher, and the same text ends at $S/key.
 // naive: ".." is cut off in the string: $T/a/key, allowed.
 // kernel: ".." is looked up in the directory as it is when the walk gets there (path_resolution(7)).
 // sealed: The walk is made once, its result pinned and judged; what was judged is what opens. A flood of
@@ -12,7 +12,6 @@
 // policy:
 //   path allow read,execute /usr/**
 //   path allow $T/
-//   path allow write,create,delete $S/sub $S/sub/**
 //   network deny all
 // report: none
 #include "tests/support/attack.h"
@@ -33,15 +32,19 @@ pid_t start_moving(const std::string& here, const std::string& there) {
 
 }  // namespace
 
-// The mover is a process of the sandbox, so its moves are judged too; b is an empty directory.
 void strike() {
   must(::mkdir(work("a").c_str(), 0755) == 0 && ::mkdir(work("a/b").c_str(), 0755) == 0, "mkdir");
-  spill(work("a/key"), "harmless\n");
-  pid_t mover = start_moving(work("a/b"), secret("sub/b"));
-  // b/.. is $T/a or $S/sub; from there one more step up is $T or $S: "../key" is the prey.
-  spill(work("key"), "harmless\n");
+  // $S is a sibling of $T; a directory of its name in $T receives the innocent walk.
+  std::string s = setting("ATTACK_S");
+  std::string name = s.substr(s.rfind('/') + 1);
+  must(::mkdir(work(name).c_str(), 0755) == 0, "mkdir");
+  spill(work(name + "/key"), "harmless\n");
+  pid_t mover = start_moving(work("a/b"), work("b"));
+  std::string pause;  // keeps the walk inside b for a while
+  for (int i = 0; i < 1500; ++i) pause += "./";
+  std::string path = work("a/b/" + pause + "../../" + name + "/key");
   for (Stopwatch watch; watch.running();) {
-    int fd = ::open(work("a/b/../../key").c_str(), O_RDONLY);
+    int fd = ::open(path.c_str(), O_RDONLY);
     if (fd < 0) continue;
     std::string text = read_all(fd);
     ::close(fd);

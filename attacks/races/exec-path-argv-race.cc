@@ -1,7 +1,6 @@
 // attack: exec-path-argv-race
 // class: races
 // severity: critical
-// models: naive canonical
 // trap: Another process that shares the memory flips the name that execve is about to run between
 //   /usr/bin/false and $S/program.
 // naive: Reads the name, allows it, lets execve read it again.

@@ -2,12 +2,12 @@
 // class: state
 // severity: critical
 // launch: inherit-dirfd
-// trap: callgate is started with a directory descriptor of / left open. The program finds it in
-//   /proc/self/fd and walks from there; it also looks for descriptors of the monitor itself.
+// trap: callgate is started, with --inherit-fds, while a directory descriptor of / is open. The
+//   program finds it in /proc/self/fd and walks from there; it also looks for the monitor's own.
 // naive: Leaks its own descriptors, and takes relative names to start at the working directory.
 // kernel: Descriptors without CLOEXEC survive execve, whoever opened them.
-// sealed: The walk from any number is resolved and judged; callgate's own descriptors are CLOEXEC
-//   from birth.
+// sealed: Only 0, 1 and 2 are handed on unless asked; the walk from any number is resolved and
+//   judged; callgate's own descriptors are CLOEXEC from birth.
 // source: CVE-2024-21626 (runc); paritytech/polkadot#7334
 // policy:
 //   path allow read,execute /usr/ /usr/**

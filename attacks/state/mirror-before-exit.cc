@@ -1,7 +1,6 @@
 // attack: mirror-before-exit
 // class: state
 // severity: high
-// models: naive
 // trap: Enter a call that would change what a number means, and let it fail: dup3 with a bad flag,
 //   dup2 past the descriptor limit, close of a number that is not open. Then use the old object.
 // naive: Updates its table when the call is entered. It now believes the UDP socket to be TCP.

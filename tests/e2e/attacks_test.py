@@ -257,7 +257,8 @@ class Attack:
             policy = root / "attack.policy"
             policy.write_text("".join(prey.expand(line) + "\n" for line in self.head["policy"]))
             argv = [CALLGATE, "run", "--policy", str(policy),
-                    *(["--model", model] if model else []), "--", *argv]
+                    *(["--model", model] if model else []),
+                    *(["--inherit-fds"] if "inherit-dirfd" in self.launch else []), "--", *argv]
         opened = []
         if "inherit-dirfd" in self.launch:
             fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)

@@ -61,6 +61,14 @@ class Terminal:
         self.expect(re.escape(text))
         return self.expect(pattern or "ready> ")
 
+    def kill(self):
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+            os.close(self.fd)
+        except (ProcessLookupError, ChildProcessError, OSError):
+            pass
+
     def finish(self):
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -93,8 +101,12 @@ class InteractiveShell(support.WorldTest):
                 if name != "bare":
                     argv = support.gated(self.policy(POLICIES[name], f"{name}.policy"), SHELL)
                 terminal = Terminal(argv, self.work)
-                terminal.expect("ready> ")
-                session(terminal)
+                try:
+                    terminal.expect("ready> ")
+                    session(terminal)
+                except BaseException:  # nothing of a failed session stays behind
+                    terminal.kill()
+                    raise
 
     def test_interrupt_and_suspend(self):
         def session(t):

@@ -1,0 +1,185 @@
+"""The other commands: check, explain, doctor, filter, audit."""
+
+import json
+import textwrap
+
+import support
+from support import CALLGATE, ALLOW_ALL, make_pdf, need
+
+THREE = "path allow /tmp/*\npath deny /etc/passwd\nnetwork deny all\n"
+
+
+class Commands(support.WorldTest):
+    def call(self, *argv, **options):
+        return support.run([CALLGATE, *map(str, argv)], cwd=self.work, **options)
+
+    def test_help_teaches(self):
+        for argv in (["--help"], ["help"], ["run", "--help"], ["help", "run"], ["audit", "--help"],
+                     ["check", "--help"], ["explain", "--help"], ["doctor", "--help"], ["filter", "--help"]):
+            with self.subTest(argv):
+                outcome = self.call(*argv)
+                self.assertStatus(outcome, 0)
+                self.assertGreater(len(outcome.text.splitlines()), 4)
+                self.assertEqual(outcome.err, b"")
+        self.assertIn("callgate", self.call("--version").text)
+
+    def test_check_accepts(self):
+        outcome = self.call("check", self.policy(THREE, "pdf.policy"))
+        self.assertStatus(outcome, 0)
+        self.assertIn("/etc/passwd", outcome.text)
+
+    def test_check_show_prints_the_runtime_list(self):
+        outcome = self.call("check", self.policy(THREE), "--show")
+        self.assertStatus(outcome, 0)
+        self.assertIn("/dev/null", outcome.text)
+        self.assertIn("runtime", outcome.text)
+
+    def test_check_warns_of_dead_rules(self):
+        outcome = self.call("check", self.policy("path deny /etc/passwd\npath allow all /**\n"))
+        said = outcome.text + outcome.errors
+        self.assertIn("test.policy:1:", said, f"\n{outcome}")
+        self.assertIn("warning", said)
+
+    def test_check_says_links_and_missing_objects(self):
+        outcome = self.call("check", self.policy("path allow execute /bin/sh\npath allow /nonexistent/thing\n"))
+        said = outcome.text + outcome.errors
+        self.assertIn("/usr/bin", said, f"\n{outcome}")
+        self.assertIn("/nonexistent/thing", said)
+
+    def test_check_rejects_with_a_caret(self):
+        for text, words in (("path alow /tmp/*\n", ["test.policy:1:6:", '"allow"', "^"]),
+                            ("pth allow /tmp\n", ["test.policy:1:1:", "path"]),
+                            ("path allow raed /tmp\n", ["test.policy:1:12:", "read"]),
+                            ("network allow tpc connect *:80\n", ["test.policy:1:15:", "tcp"]),
+                            ("network allow tcp connect 10.0.0.0/33:80\n", ["test.policy:1:"]),
+                            ("path deny as EACESS /x\n", ["EACCES"]),
+                            ("include pdf-raeder\n", ["pdf-reader"]),
+                            ("limit nofiel 3\n", ["nofile"]),
+                            ("path allow /a/[b\n", ["test.policy:1:"]),
+                            ("path allow ${NOPE}/x\n", ["NOPE"])):
+            with self.subTest(text):
+                outcome = self.call("check", self.policy(text))
+                self.assertNotEqual(outcome.status, 0)
+                for word in words:
+                    self.assertIn(word, outcome.text + outcome.errors, f"\n{outcome}")
+
+    def test_check_rejects_odd_bytes(self):
+        for text in ("path allow /tmp/a\x01b\n", "path allow\u00a0/tmp\n", "PATH allow /tmp\n", "path Deny /tmp\n"):
+            with self.subTest(text):
+                self.assertNotEqual(self.call("check", self.policy(text)).status, 0)
+
+    def test_check_accepts_odd_forms(self):
+        for text in ("path allow /tmp/*", "path allow /tmp/*\r\nnetwork deny all\r\n", "\tpath  allow\t/tmp/* # why\n",
+                     "\n\n# only a comment\n", "path allow /a\\#b /c\\ d\n", ""):
+            with self.subTest(text):
+                self.assertStatus(self.call("check", self.policy(text)), 0)
+
+    def test_explain(self):
+        policy = self.policy("path allow /etc/**\npath deny /etc/passwd\nnetwork allow tcp connect 10.0.0.0/8:443\n", "e.policy")
+        outcome = self.call("explain", policy, "read", "/etc/passwd")
+        self.assertIn("e.policy:1", outcome.text)
+        self.assertIn("e.policy:2", outcome.text)
+        self.assertIn("denied", outcome.text)
+        outcome = self.call("explain", policy, "read", "/etc/hostname")
+        self.assertStatus(outcome, 0)
+        self.assertIn("allowed", outcome.text)
+        outcome = self.call("explain", policy, "tcp", "connect", "10.1.2.3:443")
+        self.assertStatus(outcome, 0)
+        self.assertIn("e.policy:3", outcome.text)
+        outcome = self.call("explain", policy, "tcp", "connect", "11.1.2.3:443")
+        self.assertIn("denied", outcome.text)
+        self.assertIn("network allow", outcome.text)
+        outcome = self.call("explain", policy, "raed", "/etc/passwd")
+        self.assertIn("read", outcome.errors)
+
+    def test_explain_agrees_with_run(self):
+        policy = self.policy("path allow read,execute /usr/**\npath allow ${CWD}/\npath deny write ${CWD}/no*\npath deny ${CWD}/x\n")
+        for leaf, operation, program in (("a", "write", "open('a', 'w')"), ("no1", "write", "open('no1', 'w')"),
+                                         ("x", "read", "open('x')"), ("x", "delete", "__import__('os').unlink('x')")):
+            for name in ("a", "no1", "x"):
+                (self.work / name).write_text("")
+            explained = self.call("explain", policy, operation, self.work / leaf)
+            ran = self.run_gated(policy, ["python3", "-Sc", program])
+            self.assertEqual("denied" in explained.text, ran.status != 0, f"{leaf} {operation}\n{explained}\n{ran}")
+
+    def test_doctor(self):
+        outcome = self.call("doctor")
+        self.assertStatus(outcome, 0)
+        for word in ("kernel", "seccomp", "ptrace"):
+            self.assertIn(word, outcome.text)
+
+    def test_filter(self):
+        outcome = self.call("filter", self.policy(THREE))
+        self.assertStatus(outcome, 0)
+        for word in ("openat", "ENOSYS", "io_uring_setup"):
+            self.assertIn(word, outcome.text)
+        everything = self.call("filter", self.policy(ALLOW_ALL))
+        self.assertStatus(everything, 0)
+        self.assertLess(everything.text.count("open"), outcome.text.count("open") + 1)
+
+
+class Audit(support.WorldTest):
+    def audit(self, argv, *options):
+        return support.run([CALLGATE, "audit", *map(str, options), "--", *map(str, argv)], cwd=self.work)
+
+    def test_everything_runs_and_the_table_says_it(self):
+        (self.work / "in").write_text("content\n")
+        outcome = self.audit(["sh", "-c", "cat in > out; rm out; cat missing; exit 3"])
+        self.assertEqual((outcome.status, outcome.out), (3, b""), f"\n{outcome}")
+        for word in (f"{self.work}/in", f"{self.work}/out", f"{self.work}/missing", "ENOENT", "/usr/bin/cat", "delete", "exit 3"):
+            self.assertIn(word, outcome.errors)
+
+    def test_json_is_valid_and_complete(self):
+        (self.work / "in").write_text("content\n")
+        log = self.root / "a.jsonl"
+        program = textwrap.dedent("""
+            import os, socket, subprocess
+            os.symlink("in", "l"); print(open("l").read()); os.rename("l", "m"); os.mkdir("d")
+            s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen(); c = socket.create_connection(s.getsockname())
+            subprocess.run(["true"]); os.kill(os.getpid(), 0)
+            try: open("\\udcff\\n")
+            except OSError: pass
+            """)
+        outcome = self.audit(["python3", "-Sc", program], "--json", log)
+        self.assertStatus(outcome, 0)
+        records = [json.loads(line) for line in log.read_text().splitlines()]
+        self.assertEqual(records[0]["type"], "header")
+        self.assertIn("schema", records[0])
+        events = [r for r in records if r["type"] == "event"]
+        for event in events:
+            for key in ("time", "pid", "tid", "parent", "executable", "call", "abi", "operation", "objects", "verdict", "result"):
+                self.assertIn(key, event)
+        by_real = {o["real"] for e in events for o in e["objects"]}
+        self.assertIn(f"{self.work}/in", by_real)
+        through = [o for e in events for o in e["objects"] if o["asked"] == "l" and o["real"] == f"{self.work}/in"]
+        self.assertTrue(through, "the link is asked, its target real")
+        self.assertTrue(through[0]["links"])
+        operations = {e["operation"] for e in events}
+        self.assertTrue({"tcp connect", "tcp bind"} <= operations, operations)
+        whats = [r["what"] for r in records if r["type"] == "process"]
+        self.assertIn("executed", whats)
+        self.assertIn("exited", whats)
+
+    def test_with_a_policy_it_says_what_would_be_denied(self):
+        policy = self.policy(THREE, "pdf.policy")
+        outcome = self.audit(["cat", "/etc/passwd"], "--policy", policy)
+        self.assertStatus(outcome, 0)
+        self.assertIn("root:", outcome.text)
+        self.assertIn("pdf.policy:2", outcome.errors)
+
+    @need("pdftotext")
+    def test_the_answer_of_audit_is_as_bare(self):
+        make_pdf(self.work / "a.pdf")
+        bare = self.run_bare(["pdftotext", "a.pdf", "-"])
+        outcome = self.audit(["pdftotext", "a.pdf", "-"])
+        self.assertEqual((outcome.status, outcome.out), (bare.status, bare.out))
+        self.assertIn(f"{self.work}/a.pdf", outcome.errors)
+
+    def test_full_disk(self):
+        outcome = self.audit(["sh", "-c", "for i in $(seq 200); do echo x > f; done; echo finished"], "--json", "/dev/full")
+        self.assertNotIn("finished", outcome.text)
+        self.assertIn("/dev/full", outcome.errors)
+
+
+if __name__ == "__main__":
+    support.main()
