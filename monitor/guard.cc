@@ -18,6 +18,11 @@ int64_t now_ns() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
+Credentials credentials_of_this_process() {
+  auto status = read_task_status(getpid());
+  return status.ok() ? status->credentials : Credentials{};
+}
+
 bool redirects(Operation operation) {
   switch (operation) {
     case Operation::Open:
@@ -77,11 +82,11 @@ Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& 
       mirror_(mirror),
       sink_(sink),
       own_(own),
+      own_credentials_(credentials_of_this_process()),
       privileged_(geteuid() == 0),
-      resolver_([this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); }) {
-  auto status = read_task_status(getpid());
-  if (status.ok()) own_credentials_ = status->credentials;
-}
+      resolver_(
+          [this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
+          own_credentials_) {}
 
 bool Guard::is_own(pid_t pid) const {
   return pid == own_.front || pid == own_.monitor || keepers_.is_keeper(pid);

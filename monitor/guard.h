@@ -75,7 +75,9 @@ class Guard {
   // A redirect in registers alone, and one that also has a slot in the argument area.
   Result<Track> begin_redirect_registers(const Task& task, const Stop& stop);
   Result<Track> begin_redirect(const Task& task, const Stop& stop);
-  static Viewer viewer(const Task& task) { return {task.tid, task.process->pid}; }
+  static Viewer viewer(const Task& task, const Credentials* credentials = nullptr) {
+    return {task.tid, task.process->pid, credentials};
+  }
 
   // guard_path.cc
   Answer path_call(Task& task, const Stop& stop);

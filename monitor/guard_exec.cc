@@ -61,9 +61,13 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
   if (decision.allowed() && S_ISREG(place.st.st_mode)) {
     auto credentials = credentials_of(task);
     if (!credentials.ok()) return Refuse{credentials.error().code};
-    const ScopedIdentity eyes(own_credentials_, *credentials);
-    UniqueFd image(::open(("/proc/self/fd/" + std::to_string(place.object.get())).c_str(),
-                          O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    UniqueFd image;
+    {
+      const ScopedIdentity eyes(own_credentials_, *credentials);
+      if (!eyes.ok()) return Refuse{EACCES};
+      image.reset(::open(("/proc/self/fd/" + std::to_string(place.object.get())).c_str(),
+                         O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    }
     if (!image.valid() && !privileged_ && enforcing()) {
       // The kernel would make the process undumpable and so hide it from an unprivileged monitor.
       return refuse_for(task, stop, std::move(event), EACCES,
@@ -73,8 +77,8 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
     const ssize_t n = image.valid() ? ::pread(image.get(), header.data(), header.size(), 0) : 0;
     const std::string interpreter =
         script_interpreter(std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
-    if (!interpreter.empty() && eyes.ok()) {
-      auto other = resolver_.resolve(viewer(task), AT_FDCWD, interpreter, {});
+    if (!interpreter.empty()) {
+      auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, interpreter, {});
       if (other.ok() && other->exists()) {
         const Decision second = judge(PathOp::Execute, *other);
         if (!second.allowed()) {

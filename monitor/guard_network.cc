@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "monitor/guard.h"
-#include "monitor/identity.h"
 #include "monitor/message.h"
 #include "monitor/named.h"
 #include "monitor/socket_address.h"
@@ -91,13 +90,11 @@ Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
   judged.asked = endpoint.text();
   if (endpoint.kind == Endpoint::Kind::UnixPath) {
     CALLGATE_TRY(const Credentials credentials, credentials_of(task));
-    const ScopedIdentity eyes(own_credentials_, credentials);
-    if (!eyes.ok()) return Error{EACCES};
     ResolveOptions options;
     options.follow = judged.question.op != NetOp::Bind;
     options.parent_call = !options.follow;
     CALLGATE_TRY(Place place,
-                 resolver_.resolve(viewer(task), AT_FDCWD, endpoint.name, options));
+                 resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options));
     if (!place.exists() && options.follow) return Error{ENOENT};
     endpoint.name = place.name;
     judged.place = std::move(place);

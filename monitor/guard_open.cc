@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "monitor/guard.h"
-#include "monitor/identity.h"
 #include "monitor/named.h"
 
 namespace callgate {
@@ -167,12 +166,10 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   {
     auto credentials = credentials_of(task);
     if (!credentials.ok()) return Refuse{credentials.error().code};
-    const ScopedIdentity eyes(own_credentials_, *credentials);
     ResolveOptions options;
     options.follow = open.follows();
     options.resolve_flags = open.how.resolve;
-    auto place = eyes.ok() ? resolver_.resolve(viewer(task), open.dirfd, open.text, options)
-                           : Result<Place>(Error{EACCES});
+    auto place = resolver_.resolve(viewer(task, &*credentials), open.dirfd, open.text, options);
     if (!place.ok()) {
       event.objects.push_back({open.text, "", {}});
       return failed_lookup(task, std::move(event), place.error().code);

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "monitor/guard.h"
-#include "monitor/identity.h"
 #include "monitor/named.h"
 
 namespace callgate {
@@ -93,9 +92,8 @@ Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role pa
   }
   if (options.empty_path && named.text.empty() && named.dirfd == AT_FDCWD) named.text = ".";
   CALLGATE_TRY(const Credentials credentials, credentials_of(task));
-  const ScopedIdentity eyes(own_credentials_, credentials);
-  if (!eyes.ok()) return Error{EACCES};
-  CALLGATE_TRY(named.place, resolver_.resolve(viewer(task), named.dirfd, named.text, options));
+  CALLGATE_TRY(named.place, resolver_.resolve(viewer(task, &credentials), named.dirfd, named.text,
+                                              options));
   named.by_object = follow && named.place.exists();
   return named;
 }

@@ -29,7 +29,8 @@ namespace {
   prctl(PR_SET_DUMPABLE, 1);
   prctl(PR_SET_NAME, "callgate-keeper");
   if (!ok || getppid() != monitor) _exit(1);
-  for (;;) syscall(SYS_rt_sigsuspend, &all, 8);
+  // Being stopped says that all of the above is done; it never needs to run again.
+  for (;;) kill(getpid(), SIGSTOP);
 }
 
 }  // namespace
@@ -49,6 +50,13 @@ Result<std::string> Keepers::path_to(int fd, const Credentials& credentials) {
     const long pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
     if (pid < 0) return last_error();
     if (pid == 0) keep(ids.first, ids.second, monitor);
+    // Until it has changed its user and become dumpable the tracee could not pass through it.
+    int status = 0;
+    pid_t waited = -1;
+    do {
+      waited = waitpid(static_cast<pid_t>(pid), &status, __WALL | WUNTRACED);
+    } while (waited < 0 && errno == EINTR);
+    if (waited != pid || !WIFSTOPPED(status)) return Error{EPERM};
     found = keepers_.emplace(ids, static_cast<pid_t>(pid)).first;
   }
   return "/proc/" + std::to_string(found->second) + "/fd/" + std::to_string(fd);

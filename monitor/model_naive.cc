@@ -85,7 +85,7 @@ std::optional<NaiveAnswer> consider_naively(const Policy& policy, Mirror& mirror
   answer.asked = *text;
   std::string path = *text;
   if (!path.starts_with('/')) {
-    auto cwd = Resolver::directory_name({task.tid, task.process->pid}, AT_FDCWD);  // no dirfd: three
+    auto cwd = Resolver::directory_name({task.tid, task.process->pid, nullptr}, AT_FDCWD);  // no dirfd: three
     path = (cwd.ok() ? *cwd : std::string()) + "/" + path;
   }
   answer.decision = policy.path(ops, collapse(path));

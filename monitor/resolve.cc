@@ -14,6 +14,7 @@
 #include <deque>
 #include <sstream>
 
+#include "monitor/identity.h"
 #include "monitor/long_name.h"
 
 namespace callgate {
@@ -217,8 +218,8 @@ Result<Place> Resolver::Walk::run() {
   return resolver.finish_leaf(viewer, std::move(place), options);
 }
 
-Resolver::Resolver(std::function<bool(pid_t)> inside)
-    : inside_(std::move(inside)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
+Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
+    : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
   // 24 29 0:22 / /proc rw,relatime - proc proc rw
   auto mounts = read_whole_file("/proc/self/mountinfo");
   if (!mounts.ok()) return;
@@ -337,6 +338,9 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   } else {
     CALLGATE_TRY(walk.current, open_base(viewer, dirfd));
   }
+  // From here on as the tracee: /proc/<tid> itself may be closed to it, the walk must not be wider.
+  const ScopedIdentity eyes(own_, viewer.credentials != nullptr ? *viewer.credentials : own_);
+  if (!eyes.ok()) return Error{EACCES};
   if (options.resolve_flags != 0) {
     // The program's own restrictions: the kernel judges them on a walk of ours.
     const uint64_t flags = static_cast<uint64_t>(kPathFlags) | (options.follow ? 0 : O_NOFOLLOW);

@@ -35,10 +35,11 @@ struct Place {
   [[nodiscard]] bool is_symlink() const { return exists() && S_ISLNK(st.st_mode); }
 };
 
-// Whose eyes to look with.
+// Whose eyes to look with: a thread, and the credentials its walk is judged by (nullptr: ours).
 struct Viewer {
   pid_t tid = 0;
   pid_t pid = 0;
+  const Credentials* credentials = nullptr;
 };
 
 struct ResolveOptions {
@@ -51,7 +52,7 @@ struct ResolveOptions {
 class Resolver {
  public:
   // `inside` tells whether a process belongs to the sandbox.
-  explicit Resolver(std::function<bool(pid_t)> inside);
+  Resolver(std::function<bool(pid_t)> inside, Credentials own);
 
   // errno as the kernel would give it to the tracee's own walk; a missing last component is a
   // Place without object.
@@ -74,6 +75,7 @@ class Resolver {
   Result<Place> finish_leaf(const Viewer& viewer, Place place, const ResolveOptions& options) const;
   std::string policy_name(const Viewer& viewer, const std::string& real, bool* foreign) const;
   std::function<bool(pid_t)> inside_;
+  Credentials own_;
   UniqueFd root_;
   std::vector<std::string> other_procs_;  // mount points, each with a trailing slash
 };

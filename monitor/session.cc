@@ -99,7 +99,9 @@ int front_main(pid_t root, pid_t monitor, const sigset_t& watched) {
     const int got = sigwaitinfo(&watched, &info);
     if (got < 0 || got == SIGCHLD || got == SIGTSTP || got == SIGTTIN || got == SIGTTOU) continue;
     // The terminal's signals, and those of the program to its own group, have reached it already.
-    if (info.si_code == SI_KERNEL || from_inside(info.si_pid, monitor)) continue;
+    // A hang-up reaches the leader of the session alone, and that may be us in the program's place.
+    const bool for_leader = got == SIGHUP && getsid(0) == getpid();
+    if (info.si_code == SI_KERNEL ? !for_leader : from_inside(info.si_pid, monitor)) continue;
     ::kill(root, got);
   }
 }

@@ -173,7 +173,7 @@ struct Buffers {
   char byte;
   iovec vector;
   msghdr message;
-  char path[64];
+  char path[640];
 };
 
 void fill_name(Buffers& b) {
@@ -221,6 +221,8 @@ void receive_descriptors(Buffers& b) {
   Slot& slot = shared->slots[self];
   slot.tgid.store(static_cast<int>(call(SYS_getpid)));
   slot.tid.store(static_cast<int>(call(SYS_gettid)));
+  // Its parent sleeps with the turn until we exec or exit.
+  if (slot.releases >= 0 && shared->turn.load() == slot.releases) pass_turn();
   live(self);
 }
 
@@ -432,7 +434,11 @@ void live(int self) {
 }
 
 bool map_state(const char* path) {
-  const int fd = open(path, O_RDWR | O_CLOEXEC);
+  int fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0) {  // the table was full when we were executed
+    close(3);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+  }
   if (fd < 0) return false;
   void* at = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
