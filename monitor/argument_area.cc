@@ -41,6 +41,8 @@ ArgumentArea::~ArgumentArea() {
 }
 
 bool ArgumentArea::touches(uint64_t address, uint64_t length) {
+  // arm64 tags and x86 LAM: the kernel ignores the top bits of an address given to munmap.
+  address &= (uint64_t{1} << 56) - 1;
   const uint64_t end = address + length < address ? UINT64_MAX : address + length;
   return address < kWindowEnd && end > kAddress;
 }

@@ -40,9 +40,9 @@ constexpr uint32_t kProtExec = 0x4;
 constexpr uint32_t kMapAnonymous = 0x20;
 constexpr uint32_t kMapFixed = 0x10 | 0x100000;  // MAP_FIXED, MAP_FIXED_NOREPLACE
 constexpr uint32_t kMremapFixed = 0x2;
-// MADV_REMOVE, MADV_DONTFORK, MADV_WIPEONFORK, MADV_GUARD_INSTALL: the area would be gone, or gone
-// in the next child.
-constexpr uint32_t kTakingAdvice[] = {9, 10, 18, 102};
+// MADV_REMOVE, MADV_DONTFORK, MADV_WIPEONFORK, MADV_HWPOISON, MADV_SOFT_OFFLINE,
+// MADV_GUARD_INSTALL: the area would be gone, or gone in the next child.
+constexpr uint32_t kTakingAdvice[] = {9, 10, 18, 100, 101, 102};
 // CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 constexpr uint32_t kNamespaces =
     0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;

@@ -85,6 +85,12 @@ class Guard {
   Answer descriptor_call(Task& task, const Stop& stop);
   Result<Named> named(Task& task, const Stop& stop, Role directory, Role path, bool follow);
   Decision judge(PathOps ops, const Place& place) const;
+  Decision judge_name(PathOps ops, std::string_view name) const;
+  // Why it was refused where no statement says it; empty otherwise.
+  bool is_area(const Place& place) const;
+  bool is_own_file(std::string_view name) const;
+  bool holds_own_file(const Place& place) const;
+  std::string own_reason(const Decision& decision, const Place& place) const;
   std::optional<Decision> widens(const Place& from, const Place& to) const;
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
   Answer redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event);

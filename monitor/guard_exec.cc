@@ -208,7 +208,8 @@ Answer Guard::area_call(Task& task, const Stop& stop) {
     // address last; the rest of it is none of our business.
     const bool mux = row.name == "ipc";
     const auto id = static_cast<int>(mux ? stop.arguments[1] : stop.argument(Role::ShmId));
-    const uint64_t address = mux ? stop.arguments[4] : stop.argument(Role::Address);
+    const uint64_t address =
+        (mux ? stop.arguments[4] : stop.argument(Role::Address)) & ((uint64_t{1} << 56) - 1);
     const auto sub = static_cast<unsigned>(stop.arguments[0]) & 0xffffu;
     const bool names_segment = mux ? sub == 21 || sub == 24 : row.argument(Role::ShmId) >= 0;
     const bool names_address = mux ? sub == 21 || sub == 22 : row.argument(Role::Address) >= 0;
@@ -230,7 +231,7 @@ Answer Guard::area_call(Task& task, const Stop& stop) {
   }
   if (!touches) return Proceed{};
   Event event = start_event(task, stop, Event::Kind::Other, "argument area");
-  event.reason = "this address range belongs to callgate";
+  event.reason = kAreaReason;
   event.verdict = Verdict::Deny;
   record(std::move(event), -EINVAL);
   return Refuse{EINVAL};

@@ -145,7 +145,7 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
   }
   PathOps ops = open.ops();
   if (open.creates()) ops = ops | PathOp::Create;
-  const Decision decision = policy_.path(ops, without_slash(path));
+  const Decision decision = judge_name(ops, without_slash(path));
   if (!decision.allowed()) return std::nullopt;  // perhaps a link leads elsewhere; perhaps not
   std::optional<Event> event;
   if (decision.log) {
@@ -185,7 +185,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   if (open.tmpfile() && !place.nameless) place.name += place.name == "/" ? "#tmpfile" : "/#tmpfile";
   Decision decision = judge(ops, place);
   if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
-    if (decision.rule == nullptr && place.foreign) event.reason = kForeignReason;
+    event.reason = own_reason(decision, place);
     return decided(task, stop, std::move(event), decision, Proceed{});
   }
   // What exists may be opened, but might be gone by then: without the right to create it, the

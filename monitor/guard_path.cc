@@ -5,6 +5,8 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "monitor/guard.h"
 #include "monitor/named.h"
 
@@ -100,12 +102,44 @@ Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role pa
 
 Decision Guard::judge(PathOps ops, const Place& place) const {
   Decision decision;
+  if (is_area(place)) return decision;
   if (place.foreign && !(ops - PathOps(PathOp::Stat)).empty()) return decision;
   if (place.nameless) {
     decision.verdict = Verdict::Allow;
     return decision;
   }
-  return policy_.path(ops, place.name);
+  return judge_name(ops, place.name);
+}
+
+// The segment's own file, which /proc/<pid>/map_files opens to the privileged.
+bool Guard::is_area(const Place& place) const {
+  return place.exists() && place.deleted && place.name.starts_with("/SYSV") &&
+         place.st.st_ino == static_cast<ino_t>(area_.segment());
+}
+
+Decision Guard::judge_name(PathOps ops, std::string_view name) const {
+  constexpr PathOps kChanges{PathOp::Write, PathOp::Create, PathOp::Delete, PathOp::Attributes};
+  if (!(ops & kChanges).empty() && is_own_file(name)) return Decision{};
+  return policy_.path(ops, name);
+}
+
+bool Guard::is_own_file(std::string_view name) const {
+  const auto& files = options_.own_files;
+  return std::find(files.begin(), files.end(), name) != files.end();
+}
+
+// A directory that is moved takes what is below it along.
+bool Guard::holds_own_file(const Place& place) const {
+  return place.is_directory() &&
+         std::any_of(options_.own_files.begin(), options_.own_files.end(),
+                     [&](const std::string& file) { return file.starts_with(place.name + "/"); });
+}
+
+std::string Guard::own_reason(const Decision& decision, const Place& place) const {
+  if (decision.allowed() || decision.rule != nullptr) return {};
+  if (place.foreign) return kForeignReason;
+  if (is_area(place)) return kAreaReason;
+  return is_own_file(place.name) || holds_own_file(place) ? kOwnFileReason : std::string();
 }
 
 // Where the tracee will find the place: by way of the keeper. The descriptor stays in the flight.
@@ -172,7 +206,7 @@ Answer Guard::path_call(Task& task, const Stop& stop) {
   }
   const Decision decision = judge(ops, found->place);
   if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
-    if (decision.rule == nullptr && found->place.foreign) event.reason = kForeignReason;
+    event.reason = own_reason(decision, found->place);
     return decided(task, stop, std::move(event), decision, Proceed{});
   }
   event.rule = decision.rule;
@@ -255,6 +289,7 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
     if (to->place.exists()) new_ops = new_ops | PathOp::Delete;
     decision = judge(old_ops, from->place);
     if (decision.allowed()) decision = judge(new_ops, to->place);
+    if (holds_own_file(from->place) || (exchange && holds_own_file(to->place))) decision = Decision{};
   } else {
     decision = judge(PathOp::Create, to->place);
   }
@@ -270,6 +305,8 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
     }
   }
   if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+    if (event.reason.empty()) event.reason = own_reason(decision, from->place);
+    if (event.reason.empty()) event.reason = own_reason(decision, to->place);
     return decided(task, stop, std::move(event), decision, Proceed{});
   }
   event.rule = decision.rule;

@@ -132,7 +132,13 @@ void Launch::run(int monitor, int report, const sigset_t& signal_mask) const {
     if (setrlimit(RLIMIT_CORE, &none) != 0) fail(LaunchReport::Step::Failed, errno);
   }
   if (!inherit_descriptors_) {
-    syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {  // before 5.11: one by one
+      rlimit most{};
+      if (getrlimit(RLIMIT_NOFILE, &most) != 0) fail(LaunchReport::Step::Failed, errno);
+      for (int fd = 3; static_cast<rlim_t>(fd) < most.rlim_max && fd < 1 << 20; ++fd) {
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+      }
+    }
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(LaunchReport::Step::Filter, errno);
   const sock_fprog program{static_cast<unsigned short>(filter_.program.size()),

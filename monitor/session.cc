@@ -137,6 +137,11 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   }
   FilterInputs inputs;
   inputs.needs = policy.needs();
+  // The privileged can reach the argument area's file through /proc/<pid>/map_files: as long as
+  // there is anything to enforce, their opens are seen.
+  const PolicyNeeds& needs = policy.needs();
+  inputs.needs.paths = needs.paths || (geteuid() == 0 && (needs.attributes || needs.execute ||
+                                                          needs.stat || needs.network));
   inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
   // Core dumps are limited without a statement; only a privileged program could lift that.
   inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);

@@ -27,6 +27,8 @@ struct SessionOptions {
   bool co_schedule = true;
   bool stop_on_log_failure = true;  // else go on without records
   bool self_check = false;          // compare the mirror with the kernel at every stop (tests)
+  // Canonical names that the program may not change, whatever the policy says: its policy, its log.
+  std::vector<std::string> own_files;
   int report_fd = 2;                // where callgate itself speaks
 };
 

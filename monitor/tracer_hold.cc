@@ -106,7 +106,10 @@ void Tracer::await_owner() {
       continue;
     }
     auto status = read_task_status(owner->tid);
-    if (!status.ok() || status->state == 'S') {
+    // A call that only walks a name (bind) is waited out: it may sleep before it has walked.
+    const Operation operation = owner->in_flight->row->operation;
+    const bool waits_last = operation != Operation::Bind;
+    if (!status.ok() || (waits_last && status->state == 'S')) {
       release_hold();
       return;
     }

@@ -53,15 +53,18 @@ bool choose_model(const std::string& word, SessionOptions* session) {
   return true;
 }
 
-// A log that the program can write is no record of what it did.
-void warn_of_writable_log(const std::string& path, const Policy& policy) {
-  if (std::error_code ignored; !std::filesystem::is_regular_file(path, ignored)) return;
-  const auto real = RealWorld().canonical(path);
-  if (!real.ok()) return;
-  const PathOps dangerous = policy.granted(*real) & PathOps{PathOp::Write, PathOp::Delete};
-  if (dangerous.empty()) return;
-  say("warning: the policy lets the program change its own log; add to it:\n" +
-      std::string("    path deny ") + quote_pattern(*real));
+// What the program may not change, whatever the policy says: a log it can write is no record, and a
+// policy it can write is none of tomorrow's.
+std::vector<std::string> own_files(const std::string& log, const std::vector<std::string>& policies) {
+  std::vector<std::string> files;
+  std::vector<std::string> words = policies;
+  words.push_back(log);
+  for (const std::string& word : words) {
+    if (std::error_code ignored; !std::filesystem::is_regular_file(word, ignored)) continue;
+    auto real = RealWorld().canonical(word);
+    if (real.ok()) files.push_back(*real);
+  }
+  return files;
 }
 
 }  // namespace
@@ -87,7 +90,7 @@ int run_command(const Options& options) {
   if (!policy) return kOwnFailure;
   const std::optional<SharedLog> log = open_log_or_say(log_path, LogMode::Append);
   if (!log) return kOwnFailure;
-  if (*log) warn_of_writable_log(log_path, *policy);
+  session->own_files = own_files(log_path, policies);
 
   const bool quiet = options.has("quiet");
   const auto make_sink = [&]() -> std::unique_ptr<EventSink> {
