@@ -12,6 +12,8 @@
 namespace callgate {
 namespace {
 
+constexpr const char* kExhaustedReason = "callgate has no means left for this call";
+
 int64_t now_ns() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
@@ -240,10 +242,25 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
 
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
   static_cast<void>(task);
+  if (error == EMFILE || error == ENFILE || error == ENOMEM) {  // ours: a lookup opens nothing else
+    event.verdict = Verdict::Deny;
+    event.reason = kExhaustedReason;
+    record(std::move(event), -error);
+    return Refuse{error};
+  }
   if (options_.observe_all) {
     event.lookup_failed = true;
     record(std::move(event), -error);
   }
+  return Refuse{error};
+}
+
+Answer Guard::exhausted(Task& task, const Stop& stop, int error) {
+  if (error == ESRCH) return Refuse{error};
+  Event event = start_event(task, stop, Event::Kind::Other, std::string(stop.row->name));
+  event.verdict = Verdict::Deny;
+  event.reason = kExhaustedReason;
+  record(std::move(event), -error);
   return Refuse{error};
 }
 

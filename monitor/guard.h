@@ -67,6 +67,8 @@ class Guard {
                  Answer allowed);
   Answer refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason);
   Answer failed_lookup(Task& task, Event event, int error);
+  // Our own means have run out (descriptors, memory, slots): the call is refused, and said so.
+  Answer exhausted(Task& task, const Stop& stop, int error);
   Answer observed(const Stop& stop, Event event, bool log);
   void record(Event event, int64_t result);
   bool enforcing() const { return options_.enforce; }

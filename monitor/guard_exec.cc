@@ -93,11 +93,11 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
   Track track;
   if (enforcing() && options_.model == Model::Sealed) {
     auto redirect = begin_redirect(task, stop);
-    if (!redirect.ok()) return Refuse{redirect.error().code};
+    if (!redirect.ok()) return exhausted(task, stop, redirect.error().code);
     track = *std::move(redirect);
     // The caller's own words, so that argv, AT_EXECFN and "#!" stay what they are.
     auto at = track.flight.slot.put_string(found->text);
-    if (!at.ok()) return Refuse{at.error().code};
+    if (!at.ok()) return exhausted(task, stop, at.error().code);
     track.changed->set_argument(stop.abi, found->path_index, static_cast<uint64_t>(*at));
   } else {
     track.flight.abi = stop.abi;

@@ -160,13 +160,13 @@ Answer Guard::address_call(Task& task, const Stop& stop) {
   }
   event.rule = judged->decision.rule;
   auto track = begin_redirect(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   InFlight& flight = track->flight;
   if (options_.observe_all || judged->decision.log) flight.event = std::move(event);
   auto sealed = sealed_address(task, flight, bytes, *judged);
-  if (!sealed.ok()) return Refuse{sealed.error().code};
+  if (!sealed.ok()) return exhausted(task, stop, sealed.error().code);
   auto at = flight.slot.put(*sealed);
-  if (!at.ok()) return Refuse{at.error().code};
+  if (!at.ok()) return exhausted(task, stop, at.error().code);
   Registers& changed = *track->changed;
   changed.set_argument(stop.abi, stop.row->argument(Role::SockAddr), static_cast<uint64_t>(*at));
   changed.set_argument(stop.abi, stop.row->argument(Role::SockAddrLen), sealed->size());
@@ -237,15 +237,15 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
     return Proceed{};
   }
   auto track = begin_redirect(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   if (keep) track->flight.event = std::move(event);
   if (judged) {
     auto sealed = sealed_address(task, track->flight, message->name, *judged);
-    if (!sealed.ok()) return Refuse{sealed.error().code};
+    if (!sealed.ok()) return exhausted(task, stop, sealed.error().code);
     message->name = *std::move(sealed);
   }
   auto at = put_message(track->flight.slot, *message, stop.abi);
-  if (!at.ok()) return Refuse{at.error().code};
+  if (!at.ok()) return exhausted(task, stop, at.error().code);
   static const SyscallRow* const sendmsg = find_syscall("sendmsg");
   Registers& changed = *track->changed;
   changed.set_number(stop.abi, sendmsg->number[static_cast<size_t>(stop.abi)]);
@@ -350,14 +350,14 @@ Answer Guard::socketcall(Task& task, const Stop& stop) {
                                                                  : Answer(Proceed{});
   if (auto* track = std::get_if<Track>(&answer); track != nullptr && !track->flight.redirected) {
     auto redirect = begin_redirect_registers(task, plain);
-    if (!redirect.ok()) return Refuse{redirect.error().code};
+    if (!redirect.ok()) return exhausted(task, stop, redirect.error().code);
     track->flight.redirected = true;
     track->flight.original = redirect->flight.original;
     track->changed = redirect->changed;
   }
   if (std::holds_alternative<Proceed>(answer)) {
     auto redirect = begin_redirect_registers(task, plain);
-    if (!redirect.ok()) return Refuse{redirect.error().code};
+    if (!redirect.ok()) return exhausted(task, stop, redirect.error().code);
     return *std::move(redirect);
   }
   return answer;

@@ -220,7 +220,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   const bool directory = place.is_directory();
   UniqueFd& fd = by_object ? place.object : place.parent;
   auto path = keepers_.path_to(fd.get(), *credentials);
-  if (!path.ok()) return Refuse{path.error().code};
+  if (!path.ok()) return exhausted(task, stop, path.error().code);
   pins.push_back(std::move(fd));
   if (by_object) {
     // The object itself, whatever the flags say of links on the way to it.
@@ -240,7 +240,7 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
                             const std::string& path, bool by_name, std::optional<Event> event,
                             std::vector<UniqueFd> pins, bool loop_is_genuine, bool may_pin) {
   auto track = begin_redirect(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   InFlight& flight = track->flight;
   flight.after = After::OpenByName;
   flight.event = std::move(event);
@@ -251,9 +251,9 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
   open_how how = open.how;
   how.resolve = by_name ? RESOLVE_NO_SYMLINKS : 0;
   auto path_at = flight.slot.put_string(path);
-  if (!path_at.ok()) return Refuse{path_at.error().code};
+  if (!path_at.ok()) return exhausted(task, stop, path_at.error().code);
   auto how_at = flight.slot.put_value(how);
-  if (!how_at.ok()) return Refuse{how_at.error().code};
+  if (!how_at.ok()) return exhausted(task, stop, how_at.error().code);
   static const SyscallRow* const openat2 = find_syscall("openat2");
   Registers& changed = *track->changed;
   changed.set_number(stop.abi, openat2->number[static_cast<size_t>(stop.abi)]);

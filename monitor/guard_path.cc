@@ -161,7 +161,7 @@ Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool 
 
 Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event) {
   auto track = begin_redirect(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   InFlight& flight = track->flight;
   flight.event = std::move(event);
   const bool root = named.place.real == "/" && is_parent_call(stop.row->operation);
@@ -169,11 +169,11 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
   std::string path = "/";
   if (!root) {
     auto pinned = pin(task, flight, named.place, named.by_object);
-    if (!pinned.ok()) return Refuse{pinned.error().code};
+    if (!pinned.ok()) return exhausted(task, stop, pinned.error().code);
     path = *std::move(pinned);
   }
   auto at = flight.slot.put_string(path);
-  if (!at.ok()) return Refuse{at.error().code};
+  if (!at.ok()) return exhausted(task, stop, at.error().code);
   track->changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
   const int flags = stop.row->argument(Role::AtFlags);
   if (flags >= 0 && whole) {
@@ -322,11 +322,11 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   std::string path = "/";
   if (to->place.real != "/") {
     auto pinned = pin(task, track->flight, to->place, false);
-    if (!pinned.ok()) return Refuse{pinned.error().code};
+    if (!pinned.ok()) return exhausted(task, stop, pinned.error().code);
     path = *std::move(pinned);
   }
   auto at = track->flight.slot.put_string(path);
-  if (!at.ok()) return Refuse{at.error().code};
+  if (!at.ok()) return exhausted(task, stop, at.error().code);
   track->changed->set_argument(stop.abi, to->path_index, static_cast<uint64_t>(*at));
   return answer;
 }

@@ -92,7 +92,7 @@ Answer Guard::signal_by_number(Task& task, const Stop& stop, pid_t pid) {
   const bool has_info = stop.arguments[2] != 0;
   const SyscallRow* row = find_syscall(has_info ? "rt_sigqueueinfo" : "kill");
   auto track = begin_redirect_registers(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   track->changed->set_number(stop.abi, row->number[static_cast<size_t>(stop.abi)]);
   track->changed->set_argument(stop.abi, 0, static_cast<uint64_t>(pid));
   return *std::move(track);
@@ -119,7 +119,7 @@ Answer Guard::signal_group(Task& task, const Stop& stop, pid_t group, Event even
     return failed_lookup(task, std::move(event), group != -1 && ::kill(-group, 0) == 0 ? EPERM : ESRCH);
   }
   auto track = begin_redirect_registers(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   track->flight.after = After::SignalOne;
   track->flight.retry.progress = done;
   track->flight.vector_count = members.size();
@@ -185,9 +185,9 @@ Answer Guard::lower_limit(Task& task, const Stop& stop, int resource) {
   }
   if (task.memory->area != AddressSpace::Area::Mapped) return MapAreaFirst{};
   auto track = begin_redirect(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   auto sealed = track->flight.slot.put(value);
-  if (!sealed.ok()) return Refuse{sealed.error().code};
+  if (!sealed.ok()) return exhausted(task, stop, sealed.error().code);
   track->changed->set_argument(stop.abi, index, static_cast<uint64_t>(*sealed));
   return *std::move(track);
 }
@@ -258,7 +258,7 @@ Answer Guard::fcntl_call(Task& task, const Stop& stop) {
   // Said in the argument itself, and so sealed: F_SETOWN carries the pid, but not a thread's.
   if (owner->type == F_OWNER_TID) return Refuse{EINVAL};
   auto track = begin_redirect_registers(task, stop);
-  if (!track.ok()) return Refuse{track.error().code};
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
   track->changed->set_argument(stop.abi, 1, F_SETOWN);
   track->changed->set_argument(
       stop.abi, 2,
@@ -277,7 +277,7 @@ Answer Guard::ioctl_call(Task& task, const Stop& stop) {
     if (!std::holds_alternative<Proceed>(answer) || !enforcing()) return answer;
     // fcntl(F_SETOWN) does the same with the pid in a register, where nobody can change it.
     auto track = begin_redirect_registers(task, stop);
-    if (!track.ok()) return Refuse{track.error().code};
+    if (!track.ok()) return exhausted(task, stop, track.error().code);
     static const SyscallRow* const fcntl_row = find_syscall("fcntl");
     track->changed->set_number(stop.abi, fcntl_row->number[static_cast<size_t>(stop.abi)]);
     track->changed->set_argument(stop.abi, 1, F_SETOWN);

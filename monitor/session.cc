@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -46,6 +47,11 @@ Result<Channel> make_channel() {
   setsid();
   prctl(PR_SET_NAME, "callgate-mon");
   prctl(PR_SET_DUMPABLE, 0);
+  rlimit most{};  // each call under way may pin a descriptor or two
+  if (getrlimit(RLIMIT_NOFILE, &most) == 0) {
+    most.rlim_cur = most.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &most);
+  }
   signal(SIGPIPE, SIG_IGN);
   std::unique_ptr<EventSink> sink = make_sink();
   Tracer tracer(options, policy, area, *sink, {front, getpid()});

@@ -57,7 +57,12 @@ void Tracer::run(const std::function<void(bool)>& on_root_end) {
   bool root_ended = false;
   while (!mirror_.empty() || !newborn_.empty()) {
     int raw = 0;
-    const pid_t tid = waitpid(-1, &raw, __WALL);
+    const bool holding = hold_ && !hold_->waiting.empty();
+    const pid_t tid = waitpid(-1, &raw, __WALL | (holding ? WNOHANG : 0));
+    if (tid == 0) {
+      recheck_waiting();
+      continue;
+    }
     if (tid < 0) {
       if (errno == EINTR) {
         placement_.tick();

@@ -53,6 +53,7 @@ class Tracer {
 
   void begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope);
   bool held_back(Task& task, WaitStatus status);
+  void recheck_waiting();
   void hold_progress();
   void await_owner();
   void release_hold();

@@ -87,6 +87,26 @@ void Tracer::hold_progress() {
   await_owner();
 }
 
+// Some never stop: a leader that is a zombie while its threads live, a parent that sleeps in vfork.
+void Tracer::recheck_waiting() {
+  std::vector<pid_t> never;
+  for (const pid_t tid : hold_->waiting) {
+    auto status = read_task_status(tid);
+    const Task* task = mirror_.find(tid);
+    if (!status.ok() || status->state == 'Z' || status->state == 'X' ||
+        (task != nullptr && task->vforking && sleeps_in_vfork(tid))) {
+      never.push_back(tid);
+    }
+  }
+  for (const pid_t tid : never) hold_->waiting.erase(tid);
+  if (never.empty()) {
+    constexpr timespec kPause{0, 20'000};
+    nanosleep(&kPause, nullptr);
+  } else {
+    hold_progress();
+  }
+}
+
 // Until the owner's call is done, or sleeps in the kernel: it has looked at its arguments by then
 // (connect and sendmsg take the descriptor and the address before they wait for anything).
 void Tracer::await_owner() {
