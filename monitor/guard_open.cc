@@ -5,6 +5,8 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <climits>
 #include <cstring>
 
@@ -47,6 +49,21 @@ std::string squeeze(std::string_view path) {
   const bool directory = path.ends_with('/') || path.ends_with("/.");
   if (out.empty() || directory) out += '/';
   return out;
+}
+
+// "/lib/x" -> "/usr/lib/x" on a merged /usr: the one symlink that most names pass. It is read each
+// time, and what it led to is what is judged and opened, so nothing is taken on trust.
+std::string past_root_link(std::string path) {
+  constexpr std::array<std::string_view, 6> kMerged = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+  const size_t end = path.find('/', 1);
+  if (end == std::string::npos) return path;
+  const std::string_view first = std::string_view(path).substr(1, end - 1);
+  if (std::find(kMerged.begin(), kMerged.end(), first) == kMerged.end()) return path;
+  auto target = read_link(path.substr(0, end));
+  if (!target.ok() || target->empty()) return path;
+  if (target->front() != '/') target->insert(0, "/");
+  if (has_dotdot(*target) || target->ends_with('/')) return path;
+  return *target + path.substr(end);
 }
 
 std::string_view without_slash(std::string_view path) {
@@ -137,7 +154,7 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
     if (!directory.ok()) return std::nullopt;
     path = squeeze(*directory + "/" + open.text);
   } else {
-    path = squeeze(open.text);
+    path = past_root_link(squeeze(open.text));
   }
   // /proc is full of links and of other processes; the walk tells them apart.
   if (path.size() >= PATH_MAX || path.starts_with("/proc/") || resolver_.in_other_proc(path)) {

@@ -14,7 +14,7 @@ namespace callgate {
 
 inline constexpr const char* kForeignReason = "another process's /proc entries are out of reach";
 
-inline constexpr const char* kAreaReason = "this address range belongs to callgate";
+inline constexpr const char* kAreaReason = "the argument area belongs to callgate";
 inline constexpr const char* kOwnFileReason = "callgate's own files are out of reach";
 
 struct Named {

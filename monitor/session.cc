@@ -146,8 +146,8 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   // The privileged can reach the argument area's file through /proc/<pid>/map_files: as long as
   // there is anything to enforce, their opens are seen.
   const PolicyNeeds& needs = policy.needs();
-  inputs.needs.paths = needs.paths || (geteuid() == 0 && (needs.attributes || needs.execute ||
-                                                          needs.stat || needs.network));
+  const bool enforces = needs.paths || needs.attributes || needs.execute || needs.stat || needs.network;
+  if (enforces && geteuid() == 0) inputs.needs.paths = inputs.needs.attributes = true;
   inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
   // Core dumps are limited without a statement; only a privileged program could lift that.
   inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);

@@ -199,9 +199,9 @@ class InteractiveShell(support.WorldTest):
             deadline = time.monotonic() + 20
             while "Stopped" not in (said := t.command("jobs")):  # SIGTTIN
                 self.assertLess(time.monotonic(), deadline, said)
-            t.command("kill -9 %1")
-            while "Stopped" in (said := t.command("jobs")):
-                self.assertLess(time.monotonic(), deadline, said)
+            pid = int(re.search(r"pid=(\d+)", t.command("echo pid=$!"))[1])
+            os.kill(pid, signal.SIGKILL)
+            t.command("wait")
             t.send("exit\r")
             self.assertEqual(t.finish(), 0)
         self.each(session)

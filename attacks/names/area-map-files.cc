@@ -1,0 +1,66 @@
+// attack: area-map-files
+// class: names
+// severity: critical
+// bare: held
+// trap: A monitor that keeps the judged arguments in shared memory, mapped read-only into the
+//   program, has to ask who else can reach that memory's file: /proc/self/map_files/<range> opens
+//   it again, for writing, to whoever has CAP_SYS_ADMIN or CAP_CHECKPOINT_RESTORE.
+// naive: Trusts the mapping's permissions; the mapping is not the only way to the object.
+// kernel: Read-only is a property of one attachment. The segment's file has its own mode, which
+//   root passes (mm/shmem.c, fs/proc/base.c).
+// sealed: The object is refused by its identity, whatever the policy grants, and a root run sees
+//   every open as long as it has anything to enforce.
+// source: found while writing down what the argument area rests on
+// needs: root
+// policy:
+//   path allow all /**
+//   network deny all
+// report: argument area
+#include "tests/support/attack.h"
+
+namespace attack {
+namespace {
+
+// "70000000-74000000" of the System V segment mapped here, or empty.
+std::string segment_range() {
+  std::FILE* maps = std::fopen("/proc/self/maps", "re");
+  must(maps != nullptr, "maps");
+  char line[512];
+  std::string range;
+  while (std::fgets(line, sizeof line, maps) != nullptr) {
+    if (std::strstr(line, "/SYSV") != nullptr) range.assign(line, std::strcspn(line, " "));
+  }
+  std::fclose(maps);
+  return range;
+}
+
+}  // namespace
+
+void strike() {
+  const std::string range = segment_range();
+  if (range.empty()) held("no shared arguments here");
+  const std::string path = "/proc/self/map_files/" + range;
+  if (::open(path.c_str(), O_RDWR) >= 0) prey_taken("opened for writing");
+  const int handle = ::open(path.c_str(), O_PATH);
+  if (handle >= 0) {
+    const std::string again = "/proc/self/fd/" + std::to_string(handle);
+    if (::open(again.c_str(), O_RDWR) >= 0) prey_taken("opened again for writing");
+  }
+  if (::truncate(path.c_str(), 0) == 0) prey_taken("truncated");
+  if (::chmod(path.c_str(), 0666) == 0) prey_taken("made writable");
+  held("the area's file");
+}
+
+void twin() {
+  const int fd = ::open(work("ok.dat").c_str(), O_RDONLY);
+  void* mapped = ::mmap(nullptr, 4096, PROT_READ, MAP_SHARED, fd, 0);
+  must(fd >= 0 && mapped != MAP_FAILED, "mmap");
+  char path[96];
+  std::snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx",
+                reinterpret_cast<unsigned long>(mapped),
+                reinterpret_cast<unsigned long>(mapped) + 4096);
+  must(::open(path, O_RDONLY) >= 0, "an own file by way of its mapping");
+  twin_ok();
+}
+
+}  // namespace attack
