@@ -201,7 +201,9 @@ class InteractiveShell(support.WorldTest):
                 self.assertLess(time.monotonic(), deadline, said)
             pid = int(re.search(r"pid=(\d+)", t.command("echo pid=$!"))[1])
             os.kill(pid, signal.SIGKILL)
-            t.command("wait")
+            while os.path.exists(f"/proc/{pid}"):  # until the shell has taken note
+                self.assertLess(time.monotonic(), deadline, "the shell does not reap its job")
+                time.sleep(0.01)
             t.send("exit\r")
             self.assertEqual(t.finish(), 0)
         self.each(session)
