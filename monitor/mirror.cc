@@ -74,6 +74,36 @@ Task& Mirror::add_child(pid_t tid, const Task& parent, uint64_t clone_flags, pid
   return *(tasks_[tid] = std::move(task));
 }
 
+Result<Task*> Mirror::adopt(pid_t tid, const TaskStatus& status) {
+  auto task = std::make_unique<Task>();
+  task->tid = tid;
+  for (const auto& [known, other] : tasks_) {
+    const auto share = [&, other = other.get()](int type, auto& mine, const auto& theirs) {
+      if (mine) return true;
+      const long order = syscall(SYS_kcmp, other->tid, tid, type, 0, 0);
+      if (order == 0) mine = theirs;
+      return order >= 0 || errno == ESRCH;  // a task that is ending shares nothing any more
+    };
+    if (!share(KCMP_FILES, task->files, other->files) || !share(KCMP_FS, task->fs, other->fs) ||
+        !share(KCMP_VM, task->memory, other->memory)) {
+      return last_error();
+    }
+  }
+  if (!task->files) task->files = std::make_shared<DescriptorTable>();
+  if (!task->fs) task->fs = std::make_shared<FsContext>();
+  if (!task->memory) task->memory = std::make_shared<AddressSpace>();
+  task->process = process(status.tgid);
+  if (!task->process) {
+    task->process = std::make_shared<Process>();
+    task->process->pid = status.tgid;
+    task->process->parent = status.parent;
+    auto exe = read_link("/proc/" + std::to_string(tid) + "/exe");
+    task->process->executable = std::make_shared<const std::string>(exe.ok() ? *exe : "");
+  }
+  count(*task, 1);
+  return (tasks_[tid] = std::move(task)).get();
+}
+
 void Mirror::remove(pid_t tid) {
   auto found = tasks_.find(tid);
   if (found == tasks_.end()) return;
@@ -126,6 +156,8 @@ std::string Mirror::verify() const {
     // Between the kernel's change and its event the two may differ: a running task, or one that
     // has stopped for a reason we have not read yet, is compared at its next stop.
     if (task->state == Task::State::Running && status->state != 'S') continue;
+    // One that was killed meanwhile shares nothing any more.
+    if (status->state != 'S' && status->state != 't' && status->state != 'T') continue;
     if (previous != nullptr) {
       const auto differs = [&](int type, bool mirrored, const char* what) {
         const long kernel = syscall(SYS_kcmp, previous->tid, tid, type, 0, 0);

@@ -17,6 +17,7 @@
 #include "arch/abi.h"
 #include "arch/result.h"
 #include "monitor/in_flight.h"
+#include "monitor/proc_files.h"
 #include "monitor/socket_facts.h"
 
 namespace callgate {
@@ -64,6 +65,9 @@ class Mirror {
   Task& add_root(pid_t tid, pid_t parent);
   // A child made by `parent` with these clone flags (CLONE_VM, CLONE_FILES, CLONE_FS, CLONE_THREAD).
   Task& add_child(pid_t tid, const Task& parent, uint64_t clone_flags, pid_t tgid, pid_t ppid);
+  // A task whose maker cannot tell what it shares with whom: the kernel is asked (kcmp). EPERM or
+  // ENOSYS where it does not answer; nothing is added then.
+  Result<Task*> adopt(pid_t tid, const TaskStatus& status);
   void remove(pid_t tid);
   // The kernel made one process of many threads: `former` takes over the leader's number and all
   // else in the group is gone. Returns the one task that remains.

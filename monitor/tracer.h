@@ -42,6 +42,7 @@ class Tracer {
   void on_seccomp(Task& task);
   void answer(Task& task, const Stop& stop, Answer answer);
   void on_exit_stop(Task& task);
+  void announce(const Process& process);
   void on_new_task(Task& parent);
   void on_exec(pid_t tgid);
   void on_end(pid_t tid, WaitStatus status);

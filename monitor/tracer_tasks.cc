@@ -53,6 +53,15 @@ std::vector<std::string> read_argv(pid_t pid) {
 
 }  // namespace
 
+void Tracer::announce(const Process& process) {
+  ProcessEvent event;
+  event.kind = ProcessEvent::Kind::Started;
+  event.time_ns = now_ns();
+  event.pid = process.pid;
+  event.parent = process.parent;
+  sink_.on_process(event);
+}
+
 void Tracer::on_new_task(Task& parent) {
   const uint64_t flags = clone_flags(parent.tid);
   auto child = event_message(parent.tid);
@@ -62,14 +71,8 @@ void Tracer::on_new_task(Task& parent) {
         mirror_.add_child(*child, parent, flags, *child,
                           same_parent ? parent.process->parent : parent.process->pid);
     placement_.on_child(parent.tid, *child);
-    if ((flags & CLONE_THREAD) == 0) {
-      ProcessEvent event;
-      event.kind = ProcessEvent::Kind::Started;
-      event.time_ns = now_ns();
-      event.pid = *child;
-      event.parent = task.process->parent;
-      sink_.on_process(event);
-    }
+    if ((flags & CLONE_THREAD) == 0) announce(*task.process);
+    if (stopping_) kill_process(task.process->pid);
     if (auto newborn = newborn_.find(*child); newborn != newborn_.end()) {
       const WaitStatus status(newborn->second);
       newborn_.erase(newborn);
@@ -80,7 +83,8 @@ void Tracer::on_new_task(Task& parent) {
   parent.vforking = (flags & CLONE_VFORK) != 0;
 }
 
-// A newborn whose parent died before its event could be read: nobody will tell what it shares.
+// A newborn that no living task of ours is the parent of: its maker died before its event could be
+// read, or made it with CLONE_PARENT. Nobody may ever tell what it shares, so the kernel is asked.
 void Tracer::adopt_orphans() {
   for (auto newborn = newborn_.begin(); newborn != newborn_.end();) {
     const auto [tid, raw] = *newborn;
@@ -93,7 +97,10 @@ void Tracer::adopt_orphans() {
     }
     newborn = newborn_.erase(newborn);
     if (!status.ok()) continue;
-    mirror_.add_root(tid, status->parent).process->pid = status->tgid;
+    auto adopted = mirror_.adopt(tid, *status);
+    if (!adopted.ok() || stopping_) kill_process(status->tgid);
+    if (!adopted.ok()) continue;
+    announce(*(*adopted)->process);
     handle(tid, WaitStatus(raw));
     return adopt_orphans();
   }
@@ -121,7 +128,7 @@ void Tracer::on_exec(pid_t tgid) {
   event.executable = *task.process->executable;
   event.argv = read_argv(tgid);
   sink_.on_process(event);
-  if (!allowed) kill_process(tgid);
+  if (!allowed || stopping_) kill_process(tgid);
   if (from != tgid) placement_.forget(from);
   const bool owner = hold_ && (hold_->owner == tgid || hold_->owner == from);
   if (hold_ && hold_->waiting.erase(from) + hold_->waiting.erase(tgid) > 0) hold_progress();

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -107,6 +108,8 @@ void wait_turn(int self) {
     // The time-out mends what a task that was killed with the turn leaves behind.
     timespec patience{2, 0};
     if (call(SYS_futex, address(&shared->turn), FUTEX_WAIT, turn, address(&patience)) == -ETIMEDOUT) {
+      // Killed from outside, the first process takes nobody with it.
+      if (call(SYS_kill, shared->root, 0) == -ESRCH) call(SYS_exit_group, 1);
       if (turn < 0 || shared->slots[turn].tid.load() == 0 || shared->slots[turn].asleep.load() != 0) {
         int expected = turn;
         shared->turn.compare_exchange_strong(expected, self);
