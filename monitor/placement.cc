@@ -10,6 +10,7 @@ namespace callgate {
 namespace {
 
 constexpr int64_t kComputesAfterNs = 4'000'000;  // without a call: it computes, or it sleeps
+constexpr int64_t kEagerNs = 200'000;            // from one call to the next, waking included
 constexpr int64_t kCrowdedNs = 1'000'000;        // between two looks at who else runs here
 
 int64_t now_ns() {
@@ -62,13 +63,15 @@ void Placement::on_call(pid_t tid) {
   Placed& task = tasks_[tid];
   if (task.never) return;
   const int64_t now = now_ns();
+  const bool eager = now - task.last_call_ns < kEagerNs;
   task.last_call_ns = now;
   if (task.placed) {
     current_ = tid;
     return;
   }
-  if (now < task.not_before_ns) return;
-  if (!make_room(tid, now)) {
+  // Who calls this often would spend more time being woken elsewhere than it computes: it shares.
+  if (!eager && now < task.not_before_ns) return;
+  if (!eager && !make_room(tid, now)) {
     task.not_before_ns = now + kCrowdedNs;
     return;
   }

@@ -398,7 +398,8 @@ void one(int self, Buffers& b) {
 
 bool alone(int self) {
   for (int i = 0; i < kSlots; ++i) {
-    if (i != self && shared->slots[i].tid.load() != 0) return false;
+    // -1: reserved by a task that was killed before it could use it.
+    if (i != self && shared->slots[i].tid.load() > 0) return false;
   }
   return true;
 }
