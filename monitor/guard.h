@@ -82,6 +82,7 @@ class Guard {
   }
 
   // guard_path.cc
+  Answer failed_name(Task& task, const Stop& stop, Event event, int error);
   Answer path_call(Task& task, const Stop& stop);
   Answer pair_call(Task& task, const Stop& stop);
   Answer descriptor_call(Task& task, const Stop& stop);
@@ -100,6 +101,7 @@ class Guard {
   // guard_open.cc
   Answer open_call(Task& task, const Stop& stop);
   Result<OpenRequest> read_open(Task& task, const Stop& stop) const;
+  Result<std::string> read_open_path(Task& task, const Stop& stop, const OpenRequest& open) const;
   std::optional<Answer> open_optimistically(Task& task, const Stop& stop, const OpenRequest& open);
   Answer open_resolved(Task& task, const Stop& stop, const OpenRequest& open);
   Answer redirect_open(Task& task, const Stop& stop, const OpenRequest& open,

@@ -18,6 +18,7 @@
 namespace callgate {
 namespace {
 
+constexpr uint64_t kExecveCheck = 0x10000;  // AT_EXECVE_CHECK, since 6.14
 constexpr size_t kHeaderBytes = 256;  // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
 
 // The interpreter a "#!" line names, or empty.
@@ -46,6 +47,9 @@ std::string living_name(const std::string& name, uint64_t inode) {
 
 Answer Guard::exec_call(Task& task, const Stop& stop) {
   const uint64_t flags = stop.argument(Role::AtFlags);
+  if ((flags & 0xffffffffu & ~uint64_t{AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kExecveCheck}) != 0) {
+    return Refuse{EINVAL};
+  }
   auto found = named(task, stop, Role::DirFd, Role::Path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
   Event event = start_event(task, stop, Event::Kind::Exec, "execute");
   if (!found.ok()) {

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -66,6 +68,15 @@ std::string past_root_link(std::string path) {
   return *target + path.substr(end);
 }
 
+// Looking "." up needs search permission on the directory itself.
+bool ends_in_dot(std::string_view path) { return path.ends_with("/.") || path == "."; }
+
+// What the kernel says of the flags alone, which it judges before the name and the descriptor.
+int wrong_open_flags(const open_how& how) {
+  const long answer = syscall(SYS_openat2, -1, "x", &how, sizeof how);
+  return answer < 0 && errno != EBADF ? errno : 0;
+}
+
 std::string_view without_slash(std::string_view path) {
   return path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
 }
@@ -99,7 +110,6 @@ struct OpenRequest {
 Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   OpenRequest open;
   if (stop.row->argument(Role::DirFd) >= 0) open.dirfd = stop.int_argument(Role::DirFd);
-  CALLGATE_TRY(open.text, read_path(task, stop.argument(Role::Path)));
   if (stop.row->argument(Role::OpenHow) >= 0) {
     const uint64_t size = stop.argument(Role::Size);
     if (size < sizeof open.how) return Error{EINVAL};
@@ -111,6 +121,7 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
     for (size_t i = sizeof open.how; i < bytes.size(); ++i) {
       if (bytes[i] != std::byte{0}) return Error{E2BIG};
     }
+    CALLGATE_TRY(open.text, read_open_path(task, stop, open));
     return open;
   }
   uint64_t flags = static_cast<unsigned>(stop.argument(Role::OpenFlags));
@@ -119,7 +130,17 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   if ((flags & O_PATH) != 0) flags &= kPathOnlyFlags;
   open.how.flags = flags;
   if ((flags & (O_CREAT | kTmpfile)) != 0) open.how.mode = stop.argument(Role::Mode) & kAllModeBits;
+  CALLGATE_TRY(open.text, read_open_path(task, stop, open));
   return open;
+}
+
+// The flags are judged before the name is read.
+Result<std::string> Guard::read_open_path(Task& task, const Stop& stop,
+                                          const OpenRequest& open) const {
+  auto text = read_path(task, stop.argument(Role::Path));
+  if (text.ok()) return text;
+  const int wrong = wrong_open_flags(open.how);
+  return wrong != 0 ? Error{wrong} : text.error();
 }
 
 Answer Guard::open_call(Task& task, const Stop& stop) {
@@ -144,7 +165,8 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
                                                  const OpenRequest& open) {
   if (task.retry.resolve || !enforcing() || options_.observe_all || open.tmpfile() ||
       options_.model != Model::Sealed || open.how.resolve != 0 || open.path_only() ||
-      open.text.empty() || has_dotdot(open.text)) {
+      open.text.empty() || has_dotdot(open.text) ||
+      ends_in_dot(open.text) || (open.creates() && open.text.ends_with('/'))) {
     return std::nullopt;
   }
   const bool relative = open.text.front() != '/';
@@ -186,15 +208,20 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
     ResolveOptions options;
     options.follow = open.follows();
     options.resolve_flags = open.how.resolve;
+    options.creates = open.creates();
     auto place = resolver_.resolve(viewer(task, &*credentials), open.dirfd, open.text, options);
     if (!place.ok()) {
       event.objects.push_back({open.text, "", {}});
-      return failed_lookup(task, std::move(event), place.error().code);
+      const int wrong = wrong_open_flags(request.how);
+      return failed_lookup(task, std::move(event), wrong != 0 ? wrong : place.error().code);
     }
     named.place = *std::move(place);
   }
   Place& place = named.place;
   event.objects.push_back(object_of(named));
+  if (const int wrong = wrong_open_flags(request.how); wrong != 0) {
+    return failed_lookup(task, std::move(event), wrong);
+  }
   if (!place.exists() && !open.creates()) return failed_lookup(task, std::move(event), ENOENT);
   if (place.exists() && open.exclusive()) return failed_lookup(task, std::move(event), EEXIST);
   if (open.creates() && !place.exists()) ops = ops | PathOp::Create;
@@ -229,8 +256,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   if (by_name) {
     std::string path = place.real;
     if (place.trailing_slash && path.back() != '/') path += '/';
-    return redirect_open(task, stop, open, path, true, std::move(kept), {}, link_itself,
-                         place.parent.valid());
+    return redirect_open(task, stop, open, path, true, std::move(kept), {}, link_itself, true);
   }
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return Refuse{credentials.error().code};

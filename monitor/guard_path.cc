@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "monitor/guard.h"
 #include "monitor/named.h"
@@ -47,6 +48,44 @@ PathOps asked_for(Operation operation) {
   return PathOp::Stat;
 }
 
+// What the kernel refuses before it looks at either name of a pair.
+int wrong_pair_flags(const Stop& stop) {
+  if (const int index = stop.row->argument(Role::RenameFlags); index >= 0) {
+    const uint64_t flags = stop.argument(Role::RenameFlags) & 0xffffffffu;
+    const bool exchange = (flags & RENAME_EXCHANGE) != 0;
+    if ((flags & ~uint64_t{RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT}) != 0 ||
+        (exchange && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) != 0)) {
+      return EINVAL;
+    }
+  }
+  const uint64_t flags = stop.argument(Role::AtFlags) & 0xffffffffu;
+  return (flags & ~uint64_t{AT_SYMLINK_FOLLOW | AT_EMPTY_PATH}) != 0 ? EINVAL : 0;
+}
+
+// A name that makes the kernel say this error, whoever asks; nullptr: none is known.
+const char* name_that_fails(int error) {
+  static const std::string too_long = "/" + std::string(NAME_MAX + 1, 'x');
+  switch (error) {
+    case ENOENT:
+      return "/proc/0";  // no process has this number
+    case ENOTDIR:
+      return "/proc/version/x";
+    case EEXIST:
+      return "/";
+    case ENAMETOOLONG:
+      return too_long.c_str();
+    case EBADF:
+      return "x";  // with a directory descriptor that is none
+    default:
+      return nullptr;
+  }
+}
+
+// utimensat(fd, NULL, ...) acts on the descriptor; to every other call NULL is a bad address.
+bool takes_null_name(const SyscallRow& row) {
+  return row.name == "utimensat" || row.name == "utimensat_time64" || row.name == "futimesat";
+}
+
 bool makes_device(const Stop& stop) {
   if (stop.row->argument(Role::Device) < 0) return false;
   const auto type = static_cast<mode_t>(stop.argument(Role::Mode)) & S_IFMT;
@@ -85,7 +124,9 @@ Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role pa
   const uint64_t address = stop.argument(path);
   ResolveOptions options;
   options.follow = follow;
-  options.parent_call = is_parent_call(stop.row->operation);
+  // The old name of a link is an ordinary look-up.
+  options.parent_call = is_parent_call(stop.row->operation) &&
+                        !(stop.row->operation == Operation::Link && path == Role::Path);
   options.empty_path = (stop.argument(Role::AtFlags) & AT_EMPTY_PATH) != 0;
   if (address == 0) {  // since 6.11 NULL is "" to the calls that know AT_EMPTY_PATH
     if (!options.empty_path) return Error{EFAULT};
@@ -154,7 +195,7 @@ Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool 
     path += "/" + place.leaf;
     if (place.trailing_slash) path += "/";
   } else if (directory) {
-    path += "/.";  // so that a call which does not follow links acts on the directory
+    path += "/";  // a call that does not follow links then acts on the directory all the same
   }
   return path;
 }
@@ -183,24 +224,56 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
   return *std::move(track);
 }
 
+// A name that leads nowhere: the kernel itself says so, after it has judged the other arguments,
+// which it does first (libraries probe for features with wrong flags on any name).
+Answer Guard::failed_name(Task& task, const Stop& stop, Event event, int error) {
+  const char* name = name_that_fails(error);
+  const int directory = stop.row->argument(Role::DirFd);
+  const bool expressible = name != nullptr ? error != EBADF || directory >= 0 : error == EFAULT;
+  if (!expressible || !enforcing() || options_.model != Model::Sealed) {
+    return failed_lookup(task, std::move(event), error);
+  }
+  auto track = begin_redirect(task, stop);
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
+  if (error == EFAULT) {
+    constexpr uint64_t kNobodys = ~uint64_t{0xffff};  // the kernel's own half, in either width
+    track->changed->set_argument(stop.abi, stop.row->argument(Role::Path), kNobodys);
+  } else {
+    auto at = track->flight.slot.put_string(name);
+    if (!at.ok()) return exhausted(task, stop, at.error().code);
+    track->changed->set_argument(stop.abi, stop.row->argument(Role::Path),
+                                 static_cast<uint64_t>(*at));
+    if (directory >= 0) track->changed->set_argument(stop.abi, directory, ~uint64_t{0});
+  }
+  if (options_.observe_all) {
+    event.lookup_failed = true;
+    track->flight.event = std::move(event);
+  }
+  return *std::move(track);
+}
+
 Answer Guard::path_call(Task& task, const Stop& stop) {
   const Operation operation = stop.row->operation;
-  if (stop.argument(Role::Path) == 0 && operation == Operation::Attributes) {
-    return descriptor_call(task, stop);  // utimensat(fd, NULL, ...)
+  if (stop.argument(Role::Path) == 0 && takes_null_name(*stop.row)) {
+    return descriptor_call(task, stop);
   }
   const PathOps ops = asked_for(operation);
+  if (stop.row->argument(Role::Text) >= 0) {  // symlink: the kernel reads the text first
+    auto text = read_path(task, stop.argument(Role::Text));
+    if (!text.ok() || text->empty()) return Refuse{text.ok() ? ENOENT : text.error().code};
+  }
   auto found = named(task, stop, Role::DirFd, Role::Path, follows(stop));
   Event event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
   if (!found.ok()) {
     if (found.error().code == EPERM) {
       return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
     }
-    return failed_lookup(task, std::move(event), found.error().code);
+    return failed_name(task, stop, std::move(event), found.error().code);
   }
   event.objects.push_back(object_of(*found));
   const bool creates = operation == Operation::Create;
-  if (creates && found->place.exists()) return failed_lookup(task, std::move(event), EEXIST);
-  if (!creates && !found->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
+  if (creates && found->place.exists()) return failed_name(task, stop, std::move(event), EEXIST);
+  if (!creates && !found->place.exists()) return failed_name(task, stop, std::move(event), ENOENT);
   if (creates && makes_device(stop)) {
     return refuse_for(task, stop, std::move(event), EPERM, "device nodes cannot be created");
   }
@@ -256,6 +329,7 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   const bool renames = stop.row->operation == Operation::Rename;
   const uint64_t flags = stop.argument(Role::RenameFlags);
   const bool exchange = renames && (flags & RENAME_EXCHANGE) != 0;
+  if (const int wrong = wrong_pair_flags(stop)) return Refuse{wrong};
   auto from = named(task, stop, Role::DirFd, Role::Path, !renames && follows(stop));
   Event event = start_event(task, stop, Event::Kind::Path, renames ? "delete,create" : "create");
   if (!from.ok()) return failed_lookup(task, std::move(event), from.error().code);
@@ -273,6 +347,15 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
     return failed_lookup(task, std::move(event), leaf ? ENOENT : to.error().code);
   }
   event.objects.push_back(object_of(*to));
+  if (renames) {  // "." and ".." are refused before either name is looked up (do_renameat2)
+    const auto dots = [](const Place& place) {
+      return place.leaf == "." || place.leaf == ".." || place.leaf.empty();
+    };
+    if (dots(from->place)) return failed_lookup(task, std::move(event), EBUSY);
+    if (dots(to->place)) {
+      return failed_lookup(task, std::move(event), (flags & RENAME_NOREPLACE) != 0 ? EEXIST : EBUSY);
+    }
+  }
   if (!from->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
   if (!renames && to->place.exists()) return failed_lookup(task, std::move(event), EEXIST);
   if (exchange && !to->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
@@ -312,11 +395,12 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   event.rule = decision.rule;
   const bool keep = options_.observe_all || decision.log;
 
+  const bool whole = from->by_object || !from->place.parent.valid();  // pin() takes the parent
   Answer answer =
       redirect_one(task, stop, *from, keep ? std::optional(std::move(event)) : std::nullopt);
   auto* track = std::get_if<Track>(&answer);
   if (track == nullptr) return answer;
-  if (from->by_object) {  // linkat: /proc/<keeper>/fd/<n> is a link to be followed
+  if (!renames && whole) {  // linkat: /proc/<keeper>/fd/<n> is a link to be followed
     track->changed->set_argument(stop.abi, stop.row->argument(Role::AtFlags), AT_SYMLINK_FOLLOW);
   }
   std::string path = "/";

@@ -361,7 +361,8 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
     if (walk.place.leaf.empty()) return Error{ENOENT};
     UniqueFd dangling(
         ::openat(walk.place.parent.get(), walk.place.leaf.c_str(), kPathFlags | O_NOFOLLOW));
-    if (dangling.valid()) return Error{EXDEV};  // a dangling link under restrictions
+    // A dangling link under restrictions: what it would create is not to be told.
+    if (dangling.valid()) return Error{options.creates ? EXDEV : ENOENT};
     return finish_leaf(viewer, std::move(walk.place), options);
   }
 

@@ -45,6 +45,7 @@ struct Viewer {
 struct ResolveOptions {
   bool follow = true;         // the last component, when it is a symlink
   bool parent_call = false;   // mkdir, unlink, rename: a trailing slash does not follow
+  bool creates = false;       // a missing last component is to be made (O_CREAT)
   bool empty_path = false;    // AT_EMPTY_PATH: "" is the descriptor itself
   uint64_t resolve_flags = 0; // the program's own openat2 RESOLVE_*
 };

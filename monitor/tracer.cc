@@ -6,6 +6,7 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,7 +80,13 @@ void Tracer::run(const std::function<void(bool)>& on_root_end) {
       on_root_end(mirror_.empty() && newborn_.empty());
     }
     if (options_.self_check && !stopping_) {
-      const std::string difference = mirror_.verify();
+      // What is half done in the kernel (an execve, an exit) differs for a moment.
+      std::string difference = mirror_.verify();
+      for (int i = 0; i < 5 && !difference.empty(); ++i) {
+        constexpr timespec kPause{0, 2'000'000};
+        nanosleep(&kPause, nullptr);
+        difference = mirror_.verify();
+      }
       if (!difference.empty()) {
         dprintf(options_.report_fd, "callgate: the mirror differs: %s\n", difference.c_str());
         stopping_ = true;

@@ -35,6 +35,7 @@ class Tracer {
     Stop stop;
     std::unordered_set<pid_t> waiting;  // not stopped yet
     bool acting = false;                // the owner's call is under way
+    uint64_t serial = 0;                // a release may begin the next one before we look again
   };
 
   void handle(pid_t tid, WaitStatus status);
@@ -42,6 +43,7 @@ class Tracer {
   void on_seccomp(Task& task);
   void answer(Task& task, const Stop& stop, Answer answer);
   void on_exit_stop(Task& task);
+  bool is_gone(pid_t child);
   void announce(const Process& process);
   void on_new_task(Task& parent);
   void on_exec(pid_t tgid);
@@ -75,7 +77,9 @@ class Tracer {
   bool handshake_done_ = false;
   bool stopping_ = false;
   std::unordered_map<pid_t, int> newborn_;  // stopped children whose parent's event is to come
+  std::unordered_set<pid_t> early_;         // met, or gone, before their maker's event
   std::optional<Hold> hold_;
+  uint64_t holds_ = 0;
   std::deque<pid_t> wants_hold_;            // stopped at a call that needs a hold of its own
 };
 

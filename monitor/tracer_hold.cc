@@ -55,6 +55,7 @@ void Tracer::begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope) {
   hold_->owner = task.tid;
   hold_->scope = scope;
   hold_->stop = stop;
+  hold_->serial = ++holds_;
   mirror_.each([&](Task& other) {
     if (!in_hold(other) || other.state != Task::State::Running) return;
     other.interrupted = true;
@@ -81,10 +82,11 @@ void Tracer::hold_progress() {
     return;
   }
   hold_->acting = true;
+  const pid_t stop_owner = hold_->owner;
   Stop stop = hold_->stop;
   stop.alone = true;
   answer(*owner, stop, guard_.consider(*owner, stop));
-  await_owner();
+  if (hold_ && hold_->acting && hold_->owner == stop_owner) await_owner();
 }
 
 // Some never stop: a leader that is a zombie while its threads live, a parent that sleeps in vfork.
@@ -112,8 +114,9 @@ void Tracer::recheck_waiting() {
 void Tracer::await_owner() {
   constexpr int kSpins = 200;
   constexpr timespec kPause{0, 50'000};
+  const uint64_t serial = hold_->serial;
   for (int i = 0;; ++i) {
-    if (!hold_) return;
+    if (!hold_ || hold_->serial != serial) return;
     Task* owner = mirror_.find(hold_->owner);
     if (owner == nullptr || !owner->in_flight) {
       release_hold();
@@ -156,7 +159,7 @@ void Tracer::release_hold() {
     task->held_status = 0;
     handle(tid, status);
   }
-  if (!hold_ && !wants_hold_.empty()) {
+  while (!hold_ && !wants_hold_.empty()) {
     const pid_t next = wants_hold_.front();
     wants_hold_.pop_front();
     Task* task = mirror_.find(next);

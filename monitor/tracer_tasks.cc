@@ -4,6 +4,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -53,6 +54,13 @@ std::vector<std::string> read_argv(pid_t pid) {
 
 }  // namespace
 
+// A child that was met before its maker's event may have lived and died by the time it comes.
+bool Tracer::is_gone(pid_t child) {
+  if (early_.erase(child) == 0) return false;
+  auto status = read_task_status(child);
+  return !status.ok() || status->tracer != getpid();
+}
+
 void Tracer::announce(const Process& process) {
   ProcessEvent event;
   event.kind = ProcessEvent::Kind::Started;
@@ -65,7 +73,7 @@ void Tracer::announce(const Process& process) {
 void Tracer::on_new_task(Task& parent) {
   const uint64_t flags = clone_flags(parent.tid);
   auto child = event_message(parent.tid);
-  if (child.ok() && mirror_.find(*child) == nullptr) {
+  if (child.ok() && mirror_.find(*child) == nullptr && !is_gone(*child)) {
     const bool same_parent = (flags & (CLONE_PARENT | CLONE_THREAD)) != 0;
     Task& task =
         mirror_.add_child(*child, parent, flags, *child,
@@ -100,6 +108,7 @@ void Tracer::adopt_orphans() {
     auto adopted = mirror_.adopt(tid, *status);
     if (!adopted.ok() || stopping_) kill_process(status->tgid);
     if (!adopted.ok()) continue;
+    early_.insert(tid);
     announce(*(*adopted)->process);
     handle(tid, WaitStatus(raw));
     return adopt_orphans();
@@ -140,6 +149,7 @@ void Tracer::on_end(pid_t tid, WaitStatus status) {
   newborn_.erase(tid);
   placement_.forget(tid);
   Task* task = mirror_.find(tid);
+  if (task == nullptr) early_.insert(tid);
   if (task != nullptr) {
     auto process = task->process;
     mirror_.remove(tid);
