@@ -84,6 +84,7 @@ class Guard {
   // guard_path.cc
   Answer failed_name(Task& task, const Stop& stop, Event event, int error);
   Answer path_call(Task& task, const Stop& stop);
+  // guard_pair.cc
   Answer pair_call(Task& task, const Stop& stop);
   Answer descriptor_call(Task& task, const Stop& stop);
   Result<Named> named(Task& task, const Stop& stop, Role directory, Role path, bool follow);

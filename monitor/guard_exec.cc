@@ -47,11 +47,12 @@ std::string living_name(const std::string& name, uint64_t inode) {
 
 Answer Guard::exec_call(Task& task, const Stop& stop) {
   const uint64_t flags = stop.argument(Role::AtFlags);
-  if ((flags & 0xffffffffu & ~uint64_t{AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kExecveCheck}) != 0) {
-    return Refuse{EINVAL};
-  }
   auto found = named(task, stop, Role::DirFd, Role::Path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
   Event event = start_event(task, stop, Event::Kind::Exec, "execute");
+  // The kernel reads the name, then judges the flags, then looks the name up.
+  constexpr uint64_t kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kExecveCheck;
+  const bool readable = found.ok() || found.error().code != EFAULT;
+  if (readable && (flags & 0xffffffffu & ~kKnownFlags) != 0) return Refuse{EINVAL};
   if (!found.ok()) {
     if (found.error().code == EPERM) {
       return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");

@@ -222,6 +222,9 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   if (const int wrong = wrong_open_flags(request.how); wrong != 0) {
     return failed_lookup(task, std::move(event), wrong);
   }
+  if (open.creates() && open.text.ends_with('/') && place.parent.valid()) {
+    return failed_lookup(task, std::move(event), EISDIR);  // never a directory by open
+  }
   if (!place.exists() && !open.creates()) return failed_lookup(task, std::move(event), ENOENT);
   if (place.exists() && open.exclusive()) return failed_lookup(task, std::move(event), EEXIST);
   if (open.creates() && !place.exists()) ops = ops | PathOp::Create;

@@ -3,6 +3,7 @@
 #include <linux/kcmp.h>
 #include <sched.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "monitor/proc_files.h"
@@ -156,6 +157,10 @@ std::string Mirror::verify() const {
     // Between the kernel's change and its event the two may differ: a running task, or one that
     // has stopped for a reason we have not read yet, is compared at its next stop.
     if (task->state == Task::State::Running && status->state != 'S') continue;
+    // One that has more to tell (an execve by another thread) is compared when it has been heard.
+    siginfo_t told{};
+    constexpr int kLook = WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL;
+    if (waitid(P_PID, static_cast<id_t>(tid), &told, kLook) == 0 && told.si_pid != 0) continue;
     // One that was killed meanwhile shares nothing any more.
     if (status->state != 'S' && status->state != 't' && status->state != 'T') continue;
     if (previous != nullptr) {

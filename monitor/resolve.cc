@@ -198,7 +198,9 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
     current = std::move(next);
     return Unit{};
   }
-  if (place.trailing_slash && !S_ISDIR(st.st_mode) && !options.parent_call) return Error{ENOTDIR};
+  if (place.trailing_slash && !S_ISDIR(st.st_mode) && !options.parent_call) {
+    return Error{options.creates ? EISDIR : ENOTDIR};
+  }
   place.parent = std::move(current);
   place.leaf = component;
   place.object = std::move(next);
@@ -333,6 +335,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   Walk walk{*this, viewer, options, {}, {}, {}};
   // IN_ROOT makes the descriptor the root, and BENEATH refuses to leave it.
   const bool own_root = (options.resolve_flags & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0;
+  if (path.front() == '/' && (options.resolve_flags & RESOLVE_BENEATH) != 0) return Error{EXDEV};
   if (path.front() == '/' && !own_root) {
     CALLGATE_TRY([[maybe_unused]] Unit root, walk.restart_at_root());
   } else {
@@ -342,7 +345,15 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   const ScopedIdentity eyes(own_, viewer.credentials != nullptr ? *viewer.credentials : own_);
   if (!eyes.ok()) return Error{EACCES};
   if (options.resolve_flags != 0) {
-    // The program's own restrictions: the kernel judges them on a walk of ours.
+    // The program's own restrictions: the kernel judges them on a walk of ours, but for the one link
+    // that would lead to ourselves.
+    std::string text(path);
+    constexpr std::string_view kSelf = "/proc/self";
+    if (path == kSelf || path.starts_with("/proc/self/")) {
+      if ((options.resolve_flags & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
+      text = "/proc/" + std::to_string(viewer.pid) + text.substr(kSelf.size());
+      path = text;
+    }
     const uint64_t flags = static_cast<uint64_t>(kPathFlags) | (options.follow ? 0 : O_NOFOLLOW);
     walk.place.object =
         open_with(walk.current.get(), std::string(path), flags, options.resolve_flags);
@@ -361,8 +372,8 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
     if (walk.place.leaf.empty()) return Error{ENOENT};
     UniqueFd dangling(
         ::openat(walk.place.parent.get(), walk.place.leaf.c_str(), kPathFlags | O_NOFOLLOW));
-    // A dangling link under restrictions: what it would create is not to be told.
-    if (dangling.valid()) return Error{options.creates ? EXDEV : ENOENT};
+    // What a dangling link under restrictions would create is not to be told.
+    if (dangling.valid()) return Error{ENOENT};
     return finish_leaf(viewer, std::move(walk.place), options);
   }
 

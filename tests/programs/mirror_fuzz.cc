@@ -413,6 +413,13 @@ bool alone(int self) {
   }
   char text[96];
   const bool all = alone(self);
+  for (int i = 0; i < kSlots && !all; ++i) {
+    const Slot& slot = shared->slots[i];
+    if (i == self || slot.tid.load() <= 0) continue;
+    const int m = snprintf(text, sizeof text, "left: task %d of %d%s\n", slot.tid.load(),
+                           slot.tgid.load(), slot.asleep.load() != 0 ? ", asleep in vfork" : "");
+    call(SYS_write, 1, address(text), m);
+  }
   const int n = snprintf(text, sizeof text, "mirror_fuzz: %d operations, %s\n", shared->ops,
                          all ? "all tasks ended" : "tasks are left");
   call(SYS_write, 1, address(text), n);
