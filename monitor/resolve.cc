@@ -16,6 +16,7 @@
 
 #include "monitor/identity.h"
 #include "monitor/long_name.h"
+#include "monitor/protected_link.h"
 
 namespace callgate {
 namespace {
@@ -47,21 +48,6 @@ Result<UniqueFd> open_base(const Viewer& viewer, int dirfd) {
 bool on_proc(int fd) {
   struct statfs fs {};
   return ::fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
-}
-
-// fs.protected_symlinks as may_follow_link() in fs/namei.c applies it.
-bool link_is_protected(int directory, const struct stat& link) {
-  static const bool enabled = [] {
-    auto text = read_whole_file("/proc/sys/fs/protected_symlinks");
-    return text.ok() && !text->empty() && (*text)[0] == '1';
-  }();
-  if (!enabled) return false;
-  struct stat st {};
-  if (::fstat(directory, &st) != 0) return true;
-  constexpr mode_t kSharedSticky = S_ISVTX | S_IWOTH;
-  if ((st.st_mode & kSharedSticky) != kSharedSticky) return false;
-  const auto fsuid = static_cast<uid_t>(syscall(SYS_setfsuid, -1));
-  return link.st_uid != fsuid && link.st_uid != st.st_uid;
 }
 
 std::string join(const std::string& directory, std::string_view leaf) {
