@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 
 #include "monitor/guard.h"
@@ -46,6 +47,29 @@ PathOps asked_for(Operation operation) {
   if (operation == Operation::Truncate) return PathOp::Write;
   if (operation == Operation::Attributes) return PathOp::Attributes;
   return PathOp::Stat;
+}
+
+// AT_* bits that the call does not know: refused before any look-up.
+bool has_wrong_flags(const Stop& stop) {
+  constexpr uint64_t kCommon = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+  constexpr uint64_t kStat = kCommon | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
+  struct Known {
+    std::string_view name;
+    uint64_t flags;
+  };
+  static constexpr std::array<Known, 9> kKnown = {{{"unlinkat", AT_REMOVEDIR},
+                                                   {"fchownat", kCommon},
+                                                   {"fchmodat2", kCommon},
+                                                   {"utimensat", kCommon},
+                                                   {"utimensat_time64", kCommon},
+                                                   {"faccessat2", kCommon | AT_EACCESS},
+                                                   {"newfstatat", kStat},
+                                                   {"fstatat64", kStat},
+                                                   {"statx", kStat}}};
+  const uint64_t flags = stop.argument(Role::AtFlags) & 0xffffffffu;
+  return std::any_of(kKnown.begin(), kKnown.end(), [&](const Known& known) {
+    return known.name == stop.row->name && (flags & ~known.flags) != 0;
+  });
 }
 
 // A name that makes the kernel say this error, whoever asks; nullptr: none is known.
@@ -224,6 +248,7 @@ Answer Guard::failed_name(Task& task, const Stop& stop, Event event, int error) 
   const int directory = stop.row->argument(Role::DirFd);
   const bool expressible = name != nullptr ? error != EBADF || directory >= 0 : error == EFAULT;
   if (!expressible || !enforcing() || options_.model != Model::Sealed) {
+    if (has_wrong_flags(stop)) error = EINVAL;
     return failed_lookup(task, std::move(event), error);
   }
   auto track = begin_redirect(task, stop);

@@ -157,6 +157,8 @@ std::string Mirror::verify() const {
     // Between the kernel's change and its event the two may differ: a running task, or one that
     // has stopped for a reason we have not read yet, is compared at its next stop.
     if (task->state == Task::State::Running && status->state != 'S') continue;
+    // Held at the exit of an unshare: done in the kernel, and learned when it is let go.
+    if (task->state == Task::State::Held && task->held_status != 0) continue;
     // One that has more to tell (an execve by another thread) is compared when it has been heard.
     siginfo_t told{};
     constexpr int kLook = WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL;

@@ -82,8 +82,8 @@ void Tracer::run(const std::function<void(bool)>& on_root_end) {
     if (options_.self_check && !stopping_) {
       // What is half done in the kernel (an execve, an exit) differs for a moment.
       std::string difference = mirror_.verify();
-      for (int i = 0; i < 5 && !difference.empty(); ++i) {
-        constexpr timespec kPause{0, 2'000'000};
+      for (int i = 0; i < 50 && !difference.empty(); ++i) {
+        constexpr timespec kPause{0, 400'000};
         nanosleep(&kPause, nullptr);
         difference = mirror_.verify();
       }

@@ -41,6 +41,10 @@ def first_difference(bare, gated):
 
 
 class FuzzTest(support.WorldTest):
+    def tearDown(self):
+        self.fresh()  # the common clean-up expects directories it may enter
+        super().tearDown()
+
     def program(self, name):
         built = PROGRAMS / name
         if not built.exists():
