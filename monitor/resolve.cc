@@ -203,7 +203,7 @@ Result<Place> Resolver::Walk::run() {
     CALLGATE_TRY([[maybe_unused]] Unit stepped, step(component, pending.empty(), &done));
   }
   if (!done) place.object = std::move(current);
-  return resolver.finish_leaf(viewer, std::move(place), options);
+  return resolver.finish_leaf(viewer, std::move(place));
 }
 
 Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
@@ -265,8 +265,7 @@ Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
 }
 
 // Names the place, and looks at the leaf where that has not been done.
-Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place,
-                                    const ResolveOptions& options) const {
+Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place) const {
   if (place.exists() && ::fstat(place.object.get(), &place.st) != 0) return last_error();
   if (!place.parent.valid() || place.leaf.empty()) {
     CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
@@ -288,7 +287,6 @@ Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place,
   place.deleted = directory.deleted;
   place.real = join(directory.real, place.leaf);
   place.name = policy_name(viewer, place.real, &place.foreign);
-  static_cast<void>(options);
   return place;
 }
 
@@ -296,7 +294,7 @@ Result<Place> Resolver::descriptor(const Viewer& viewer, int fd) const {
   Place place;
   CALLGATE_TRY(place.object, open_base(viewer, fd));
   place.magic = true;
-  return finish_leaf(viewer, std::move(place), {});
+  return finish_leaf(viewer, std::move(place));
 }
 
 Result<std::string> Resolver::directory_name(const Viewer& viewer, int dirfd) {
@@ -315,7 +313,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
     Place place;
     CALLGATE_TRY(place.object, open_base(viewer, dirfd));
     place.magic = true;
-    return finish_leaf(viewer, std::move(place), options);
+    return finish_leaf(viewer, std::move(place));
   }
   if (path.size() >= PATH_MAX) return Error{ENAMETOOLONG};
   Walk walk{*this, viewer, options, {}, {}, {}};
@@ -347,7 +345,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
     if (walk.place.exists()) {
       // Reached by other rules than a plain name's: only the pinned object is the same one.
       walk.place.magic = true;
-      return finish_leaf(viewer, std::move(walk.place), options);
+      return finish_leaf(viewer, std::move(walk.place));
     }
     const size_t slash = path.find_last_of('/');
     const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash + 1));
@@ -360,13 +358,13 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
         ::openat(walk.place.parent.get(), walk.place.leaf.c_str(), kPathFlags | O_NOFOLLOW));
     // What a dangling link under restrictions would create is not to be told.
     if (dangling.valid()) return Error{ENOENT};
-    return finish_leaf(viewer, std::move(walk.place), options);
+    return finish_leaf(viewer, std::move(walk.place));
   }
 
   const size_t end = path.find_last_not_of('/');
   if (end == std::string_view::npos) {  // "/", "//"
     walk.place.object = std::move(walk.current);
-    return finish_leaf(viewer, std::move(walk.place), options);
+    return finish_leaf(viewer, std::move(walk.place));
   }
   walk.place.trailing_slash = end + 1 < path.size();
   const std::string_view plain = path.substr(0, end + 1);

@@ -73,7 +73,7 @@ class Resolver {
 
  private:
   struct Walk;
-  Result<Place> finish_leaf(const Viewer& viewer, Place place, const ResolveOptions& options) const;
+  Result<Place> finish_leaf(const Viewer& viewer, Place place) const;
   std::string policy_name(const Viewer& viewer, const std::string& real, bool* foreign) const;
   std::function<bool(pid_t)> inside_;
   Credentials own_;

@@ -265,7 +265,7 @@ void Tracer::on_exit_stop(Task& task) {
   if (!fetched.ok()) return;
   int64_t result = *fetched;
   if (flight->after == After::MapArea) {
-    finish_area(task, *flight);
+    finish_area(task);
     flight->original->restart_call(flight->abi);
     if (!flight->original->store(task.tid).ok()) return;
     resume(task);
@@ -310,8 +310,7 @@ void Tracer::map_area(Task& task, const Stop& stop) {
 
 // What lies at the address counts, not what shmat answered: another thread may have mapped it
 // first, or something else may be there.
-void Tracer::finish_area(Task& task, const InFlight& flight) {
-  static_cast<void>(flight);
+void Tracer::finish_area(Task& task) {
   task.memory->area = AddressSpace::Area::Failed;
   auto mappings = read_mappings(task.tid);
   if (!mappings.ok()) return;

@@ -51,7 +51,7 @@ class Tracer {
   void on_event_stop(Task& task);
   bool is_handshake(const Task& task, const Stop& stop);
   void map_area(Task& task, const Stop& stop);
-  void finish_area(Task& task, const InFlight& flight);
+  void finish_area(Task& task);
   void adopt_orphans();
 
   void begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope);
