@@ -2,27 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
-#include "tests/policy/fake_world.h"
+#include "tests/policy/shipped_world.h"
 
 namespace callgate {
 namespace {
-
-// The shipped files; everything else is a map.
-class ShippedWorld : public FakeWorld {
- public:
-  ShippedWorld() {
-    const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
-    for (const auto& entry : std::filesystem::directory_iterator(root / "policy" / "profiles")) {
-      std::stringstream text;
-      text << std::ifstream(entry.path()).rdbuf();
-      profiles[entry.path().stem()] = text.str();
-    }
-  }
-};
 
 Policy profile(const std::string& name) {
   ShippedWorld world;
