@@ -2,10 +2,28 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/policy/shipped_world.h"
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/policy/fake_world.h"
+#include "tests/support/source_tree.h"
 
 namespace callgate {
 namespace {
+
+// The shipped files; everything else is a map.
+class ShippedWorld : public FakeWorld {
+ public:
+  ShippedWorld() {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(source_tree() / "policy/profiles")) {
+      std::stringstream text;
+      text << std::ifstream(entry.path()).rdbuf();
+      profiles[entry.path().stem()] = text.str();
+    }
+  }
+};
 
 Policy profile(const std::string& name) {
   ShippedWorld world;
