@@ -1,6 +1,7 @@
 // The compiled filter. libseccomp builds the dispatch: architecture check, x32 check, a binary
-// search for the number. A call whose arguments matter gets a marked SECCOMP_RET_TRACE there, and
-// the marked returns are then replaced by jumps to the decision lists, appended behind.
+// search for the number. A call whose arguments matter gets a marked SECCOMP_RET_TRACE there, one
+// mark for each ABI (its time grows with the square of the number of different answers), and the
+// marked returns are then replaced by jumps to that ABI's decision lists, appended behind.
 #include "monitor/filter.h"
 
 #include <linux/seccomp.h>
@@ -23,6 +24,7 @@ namespace {
 
 // Marks are SECCOMP_RET_DATA values of RET_TRACE; 0 is a real trace. The last one marks numbers
 // that libseccomp does not know.
+constexpr uint32_t mark_of(Abi abi) { return 1 + static_cast<uint32_t>(abi); }
 constexpr uint32_t kUnlisted = 0xffff;
 constexpr uint32_t kNoSuchCall = SCMP_ACT_ERRNO(ENOSYS);
 
@@ -41,13 +43,7 @@ std::vector<Target> targets() {
 }
 
 // The list that one call leads to.
-struct Marked {
-  Abi abi;
-  DecisionList list;
-  std::string_view name;
-};
-// A number that libseccomp cannot name in that ABI.
-struct Unlisted {
+struct Listed {
   Abi abi;
   int number;
   DecisionList list;
@@ -56,8 +52,8 @@ struct Unlisted {
 
 struct Build {
   Context context;
-  std::vector<Marked> marked;  // mark k is marked[k - 1]
-  std::vector<Unlisted> unlisted;
+  std::vector<Listed> marked;
+  std::vector<Listed> unlisted;  // numbers that libseccomp cannot name in that ABI
 };
 
 Error error_of(int result) { return Error{result == 0 ? EINVAL : -result}; }
@@ -95,11 +91,6 @@ int rule_number(uint32_t token, int number) {
   return native;
 }
 
-uint32_t mark_for(Build* build, Abi abi, const DecisionList& list, std::string_view name) {
-  build->marked.push_back({abi, list, name});
-  return static_cast<uint32_t>(build->marked.size());
-}
-
 Status add_call(Build* build, void* context, const Target& target, const RowPlan& plan,
                 const FilterInputs& inputs) {
   const int number = plan.row->number[static_cast<size_t>(target.abi)];
@@ -111,9 +102,11 @@ Status add_call(Build* build, void* context, const Target& target, const RowPlan
     build->unlisted.push_back({target.abi, number, std::move(list), plan.row->name});
     return Unit{};
   }
-  const uint32_t action = list.unconditional()
-                              ? list.otherwise
-                              : SCMP_ACT_TRACE(mark_for(build, target.abi, list, plan.row->name));
+  uint32_t action = list.otherwise;
+  if (!list.unconditional()) {
+    action = SCMP_ACT_TRACE(mark_of(target.abi));
+    build->marked.push_back({target.abi, number, std::move(list), plan.row->name});
+  }
   const int result = seccomp_rule_add(context, action, known, 0);
   if (result != 0) return error_of(result);
   return Unit{};
@@ -150,24 +143,37 @@ Result<std::string> exported(void* context, int (*write)(const scmp_filter_ctx, 
   return bytes;
 }
 
+void load(size_t offset, std::vector<sock_filter>* program) {
+  program->push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<uint32_t>(offset)});
+}
+
+// The list of one number. Conditional jumps reach 255 instructions, and a list may hold more.
+void emit_call(const Listed& call, std::vector<sock_filter>* program) {
+  std::vector<sock_filter> body;
+  emit_list(call.list, call.abi, &body);
+  program->push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, static_cast<uint32_t>(call.number)});
+  program->push_back({BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(body.size())});
+  program->insert(program->end(), body.begin(), body.end());
+}
+
+// One list ends the search, so the number that was loaded stays loaded until then.
+void emit_marked(const std::vector<Listed>& marked, Abi abi, std::vector<sock_filter>* program) {
+  load(offsetof(seccomp_data, nr), program);
+  for (const Listed& call : marked) {
+    if (call.abi == abi) emit_call(call, program);
+  }
+  program->push_back({BPF_RET | BPF_K, 0, 0, kNoSuchCall});
+}
+
 // What the default action becomes: the numbers that libseccomp could not name, then ENOSYS.
-void emit_unlisted(const std::vector<Unlisted>& unlisted, std::vector<sock_filter>* program) {
-  const auto load = [&](size_t offset) {
-    program->push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<uint32_t>(offset)});
-  };
-  const auto unless_skip = [](uint32_t value, size_t length) -> sock_filter {
-    return {BPF_JMP | BPF_JEQ | BPF_K, 0, static_cast<uint8_t>(length), value};
-  };
-  for (const Unlisted& call : unlisted) {
+void emit_unlisted(const std::vector<Listed>& unlisted, std::vector<sock_filter>* program) {
+  for (const Listed& call : unlisted) {
     std::vector<sock_filter> body;
-    emit_list(call.list, call.abi, &body);
-    // Conditional jumps reach 255 instructions, and a policy may hold many statements.
-    const auto length = static_cast<uint32_t>(body.size());
-    body.insert(body.begin(), {BPF_JMP | BPF_JA, 0, 0, length});
-    load(offsetof(seccomp_data, arch));  // another architecture: on to the jump over the list
-    program->push_back(unless_skip(audit_arch(call.abi), 2));
-    load(offsetof(seccomp_data, nr));
-    program->push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, static_cast<uint32_t>(call.number)});
+    load(offsetof(seccomp_data, nr), &body);
+    emit_call(call, &body);
+    load(offsetof(seccomp_data, arch), program);
+    program->push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, audit_arch(call.abi)});
+    program->push_back({BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(body.size())});
     program->insert(program->end(), body.begin(), body.end());
   }
   program->push_back({BPF_RET | BPF_K, 0, 0, kNoSuchCall});
@@ -177,13 +183,12 @@ std::string marked_text(const Build& build) {
   std::string text =
       "\n# The marked actions, TRACE(n), are these lists; the first line that holds "
       "answers.\n";
-  for (size_t i = 0; i < build.marked.size(); ++i) {
-    const Marked& marked = build.marked[i];
-    text += "TRACE(" + std::to_string(i + 1) + "): " + std::string(abi_name(marked.abi)) + " " +
-            std::string(marked.name) + "\n" + list_text(marked.list);
+  for (const Listed& call : build.marked) {
+    text += "TRACE(" + std::to_string(mark_of(call.abi)) + "): " + std::string(abi_name(call.abi)) +
+            " " + std::string(call.name) + "\n" + list_text(call.list);
   }
   text += "TRACE(" + std::to_string(kUnlisted) + "): any other number\n";
-  for (const Unlisted& call : build.unlisted) {
+  for (const Listed& call : build.unlisted) {
     text += "  " + std::string(abi_name(call.abi)) + " " + std::string(call.name) + " (" +
             std::to_string(call.number) + ")\n  " + list_text(call.list);
   }
@@ -201,9 +206,9 @@ Result<Filter> compile_filter(const FilterInputs& inputs) {
 
   const size_t dispatch = filter.program.size();
   std::map<uint32_t, size_t> entry;  // mark -> where its list begins
-  for (size_t i = 0; i < build.marked.size(); ++i) {
-    entry[static_cast<uint32_t>(i + 1)] = filter.program.size();
-    emit_list(build.marked[i].list, build.marked[i].abi, &filter.program);
+  for (const Target& target : targets()) {
+    entry[mark_of(target.abi)] = filter.program.size();
+    emit_marked(build.marked, target.abi, &filter.program);
   }
   entry[kUnlisted] = filter.program.size();
   emit_unlisted(build.unlisted, &filter.program);

@@ -12,8 +12,10 @@
 #include <climits>
 #include <cstring>
 
+#include "arch/return_stub.h"
 #include "monitor/guard.h"
 #include "monitor/named.h"
+#include "monitor/plain_name.h"
 
 namespace callgate {
 namespace {
@@ -29,50 +31,6 @@ constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUN
                                 O_TMPFILE;
 constexpr uint64_t kPathOnlyFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
-
-bool has_dotdot(std::string_view path) {
-  for (size_t at = path.find(".."); at != std::string_view::npos; at = path.find("..", at + 1)) {
-    const bool begins = at == 0 || path[at - 1] == '/';
-    const bool ends = at + 2 == path.size() || path[at + 2] == '/';
-    if (begins && ends) return true;
-  }
-  return false;
-}
-
-// "/a//b/./c/" -> "/a/b/c/": equal for the kernel, and what a pattern is matched against.
-std::string squeeze(std::string_view path) {
-  std::string out;
-  for (size_t at = 0; at < path.size();) {
-    const size_t begin = path.find_first_not_of('/', at);
-    if (begin == std::string_view::npos) break;
-    const size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view part = path.substr(begin, end - begin);
-    if (part != ".") out.append("/").append(part);
-    at = end;
-  }
-  const bool directory = path.ends_with('/') || path.ends_with("/.");
-  if (out.empty() || directory) out += '/';
-  return out;
-}
-
-// "/lib/x" -> "/usr/lib/x" on a merged /usr: the one symlink that most names pass. It is read each
-// time, and what it led to is what is judged and opened, so nothing is taken on trust.
-std::string past_root_link(std::string path) {
-  constexpr std::array<std::string_view, 6> kMerged = {"bin",   "sbin",  "lib",
-                                                       "lib32", "lib64", "libx32"};
-  const size_t end = path.find('/', 1);
-  if (end == std::string::npos) return path;
-  const std::string_view first = std::string_view(path).substr(1, end - 1);
-  if (std::find(kMerged.begin(), kMerged.end(), first) == kMerged.end()) return path;
-  auto target = read_link(path.substr(0, end));
-  if (!target.ok() || target->empty()) return path;
-  if (target->front() != '/') target->insert(0, "/");
-  if (has_dotdot(*target) || target->ends_with('/')) return path;
-  return *target + path.substr(end);
-}
-
-// Looking "." up needs search permission on the directory itself.
-bool ends_in_dot(std::string_view path) { return path.ends_with("/.") || path == "."; }
 
 // What the kernel says of the flags alone, which it judges before the name and the descriptor.
 int wrong_open_flags(const open_how& how) {
@@ -178,7 +136,8 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
                                                  const OpenRequest& open) {
   if (task.retry.resolve || !enforcing() || options_.observe_all || open.tmpfile() ||
       options_.model != Model::Sealed || open.how.resolve != 0 || open.path_only() ||
-      open.small_file || open.text.empty() || has_dotdot(open.text) || ends_in_dot(open.text) ||
+      open.small_file || open.text.empty() || has_dotdot(open.text) ||
+      linked_names_.contains(open.text) || ends_in_dot(open.text) ||
       (open.creates() && open.text.ends_with('/'))) {
     return std::nullopt;
   }
@@ -209,6 +168,19 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
   return redirect_open(task, stop, open, path, true, std::move(event), {}, false, relative);
 }
 
+// An attempt that is known to end in ELOOP (a library by its short name, again in each process)
+// need not be made. Only the time is at stake: either way the name is judged by what is there.
+void Guard::remember_links(const std::string& text, const Place& place) {
+  constexpr size_t kMostRemembered = 4096;
+  if (!text.starts_with('/')) return;
+  if (place.links.empty()) {
+    linked_names_.erase(text);
+    return;
+  }
+  if (linked_names_.size() >= kMostRemembered) linked_names_.clear();
+  linked_names_.insert(text);
+}
+
 Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& request) {
   OpenRequest open = request;
   PathOps ops = open.ops();
@@ -231,6 +203,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
     named.place = *std::move(place);
   }
   Place& place = named.place;
+  remember_links(open.text, place);
   event.objects.push_back(object_of(named));
   if (const int wrong = wrong_open_flags(request.how); wrong != 0) {
     return failed_lookup(task, std::move(event), wrong);
@@ -318,6 +291,15 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
   flight.may_pin = may_pin && by_name;
   flight.create_removed = open.create_removed;
   flight.exclusive_added = open.exclusive_added;
+  // Whoever waits for nothing at the exit but its registers gets them back by itself.
+  flight.returns_itself = by_name && stop.abi == Abi::X86_64 && area_.has_stub() &&
+                          area_.plenty() && !flight.event && !loop_is_genuine &&
+                          !open.create_removed && !open.exclusive_added && flight.pins.empty();
+  if (flight.returns_itself) {
+    auto frame_at = flight.slot.put_value(return_frame(*flight.original));
+    if (!frame_at.ok()) return exhausted(task, stop, frame_at.error().code);
+    track->changed->set_instruction_pointer(ArgumentArea::kAddress + return_stub_entry());
+  }
   open_how how = open.how;
   how.resolve = by_name ? RESOLVE_NO_SYMLINKS : 0;
   auto path_at = flight.slot.put_string(path);

@@ -43,6 +43,7 @@ struct InFlight {
   Abi abi = Abi::X86_64;
   const SyscallRow* row = nullptr;
   bool redirected = false;             // registers differ from `original`
+  bool returns_itself = false;         // through the return stub: no exit stop is asked for
   std::optional<Registers> original;   // always there when redirected
   ArgumentArea::Slot slot;
   std::vector<UniqueFd> pins;          // what /proc/<keeper>/fd/<n> leads to while the call runs
