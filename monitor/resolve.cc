@@ -4,7 +4,6 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 
 #include "monitor/identity.h"
 #include "monitor/long_name.h"
+#include "monitor/open_path.h"
 #include "monitor/protected_link.h"
 
 namespace callgate {
@@ -23,14 +23,6 @@ namespace {
 
 constexpr int kLinkLimit = 40;  // path_resolution(7)
 constexpr int kPathFlags = O_PATH | O_CLOEXEC;
-
-UniqueFd open_with(int directory, const std::string& name, uint64_t flags, uint64_t resolve) {
-  open_how how{};
-  how.flags = flags;
-  how.resolve = resolve;
-  return UniqueFd(static_cast<int>(
-      syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
-}
 
 // Where a tracee's relative walk begins.
 Result<UniqueFd> open_base(const Viewer& viewer, int dirfd) {
@@ -98,7 +90,8 @@ Status Resolver::Walk::restart_at_root() {
 Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const struct stat& st,
                               bool last, bool* done) {
   if (++links > kLinkLimit) return Error{ELOOP};
-  if (link_is_protected(current.get(), st)) return Error{EACCES};
+  // The kernel protects the links that a name ends in (pick_link, WALK_TRAILING).
+  if (last && link_is_protected(current.get(), st)) return Error{EACCES};
   Place here;
   CALLGATE_TRY([[maybe_unused]] Unit named,
                resolver.name_object(viewer, current.get(), here));
@@ -113,7 +106,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
     } else if (directory.st_ino == kProcRoot && component == "thread-self") {
       target = std::to_string(viewer.pid) + "/task/" + std::to_string(viewer.tid);
     } else {
-      UniqueFd plain = open_with(current.get(), component, kPathFlags, RESOLVE_NO_MAGICLINKS);
+      UniqueFd plain = open_path(current.get(), component, 0, RESOLVE_NO_MAGICLINKS);
       if (!plain.valid() && errno == ELOOP) {  // a magic link: the kernel jumps, so do we
         if (here.foreign) place.foreign = true;
         UniqueFd object(::openat(current.get(), component.c_str(), kPathFlags));
@@ -164,8 +157,13 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
     return Unit{};
   }
   UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_NOFOLLOW));
+  const bool searched = next.valid() || errno == ENOENT || errno == ENAMETOOLONG;
+  // Never a directory by open: said before the component itself is looked up.
+  if (searched && last && options.creates && place.trailing_slash) return Error{EISDIR};
   if (!next.valid()) {
-    if (errno != ENOENT || !last) return last_error();
+    const bool missing = errno == ENOENT || (errno == ENAMETOOLONG && options.parent_call);
+    if (!missing || !last) return last_error();
+    place.missing = errno;
     place.parent = std::move(current);
     place.leaf = component;
     *done = true;
@@ -185,7 +183,7 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
     return Unit{};
   }
   if (place.trailing_slash && !S_ISDIR(st.st_mode) && !options.parent_call) {
-    return Error{options.creates ? EISDIR : ENOTDIR};
+    return Error{ENOTDIR};
   }
   place.parent = std::move(current);
   place.leaf = component;
@@ -279,7 +277,7 @@ Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place) const {
     CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
     return place;
   }
-  if (place.leaf.size() > NAME_MAX) return Error{ENAMETOOLONG};
+  if (place.leaf.size() > NAME_MAX && place.missing == ENOENT) return Error{ENAMETOOLONG};
   Place directory;
   CALLGATE_TRY([[maybe_unused]] Unit named,
                name_object(viewer, place.parent.get(), directory));
@@ -329,36 +327,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   const ScopedIdentity eyes(own_, viewer.credentials != nullptr ? *viewer.credentials : own_);
   if (!eyes.ok()) return Error{EACCES};
   if (options.resolve_flags != 0) {
-    // The program's own restrictions: the kernel judges them on a walk of ours, but for the one link
-    // that would lead to ourselves.
-    std::string text(path);
-    constexpr std::string_view kSelf = "/proc/self";
-    if (path == kSelf || path.starts_with("/proc/self/")) {
-      if ((options.resolve_flags & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
-      text = "/proc/" + std::to_string(viewer.pid) + text.substr(kSelf.size());
-      path = text;
-    }
-    const uint64_t flags = static_cast<uint64_t>(kPathFlags) | (options.follow ? 0 : O_NOFOLLOW);
-    walk.place.object =
-        open_with(walk.current.get(), std::string(path), flags, options.resolve_flags);
-    if (!walk.place.exists() && errno != ENOENT) return last_error();
-    if (walk.place.exists()) {
-      // Reached by other rules than a plain name's: only the pinned object is the same one.
-      walk.place.magic = true;
-      return finish_leaf(viewer, std::move(walk.place));
-    }
-    const size_t slash = path.find_last_of('/');
-    const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash + 1));
-    walk.place.parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
-                                  options.resolve_flags);
-    if (!walk.place.parent.valid()) return last_error();
-    walk.place.leaf = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
-    if (walk.place.leaf.empty()) return Error{ENOENT};
-    UniqueFd dangling(
-        ::openat(walk.place.parent.get(), walk.place.leaf.c_str(), kPathFlags | O_NOFOLLOW));
-    // What a dangling link under restrictions would create is not to be told.
-    if (dangling.valid()) return Error{ENOENT};
-    return finish_leaf(viewer, std::move(walk.place));
+    return restricted(viewer, walk.current.get(), std::string(path), options);
   }
 
   const size_t end = path.find_last_not_of('/');
@@ -372,8 +341,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   // Most names pass no symlink: then one call finds the directory, and only the leaf is looked at.
   if (slash != std::string_view::npos) {
     const std::string directory(plain.substr(0, slash + 1));
-    UniqueFd parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
-                                RESOLVE_NO_SYMLINKS);
+    UniqueFd parent = open_path(walk.current.get(), directory, O_DIRECTORY, RESOLVE_NO_SYMLINKS);
     if (parent.valid()) {
       walk.current = std::move(parent);
       walk.pending.emplace_back(plain.substr(slash + 1));
