@@ -52,6 +52,7 @@ struct ResolveOptions {
   bool creates = false;       // a missing last component is to be made (O_CREAT)
   bool empty_path = false;    // AT_EMPTY_PATH: "" is the descriptor itself
   uint64_t resolve_flags = 0; // the program's own openat2 RESOLVE_*
+  std::string* lost = nullptr; // takes the name of the component at which a walk failed
 };
 
 class Resolver {
@@ -77,9 +78,7 @@ class Resolver {
 
  private:
   struct Walk;
-  // resolve_restricted.cc: under openat2's RESOLVE_*, from the descriptor `start`.
-  Result<Place> restricted(const Viewer& viewer, int start, std::string path,
-                           const ResolveOptions& options) const;
+  Result<Place> restricted(Walk& walk, std::string_view path) const;
   Result<Place> finish_leaf(const Viewer& viewer, Place place) const;
   std::string policy_name(const Viewer& viewer, const std::string& real, bool* foreign) const;
   std::function<bool(pid_t)> inside_;
