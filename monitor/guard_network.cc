@@ -63,7 +63,8 @@ void Guard::finish_socket(Task& task, const InFlight& flight, int64_t result) {
     auto inode = socket_inode(task.tid, static_cast<int>(result));
     if (inode.ok()) mirror_.learn_socket(*inode, flight.facts);
     if (options_.model == Model::Naive) {
-      mirror_.learn_number(task.process->pid, static_cast<int>(result), flight.facts);
+      mirror_.naive().of(task.process->pid, task.process->parent).sockets[static_cast<int>(result)] =
+          flight.facts;
     }
   } else {
     mirror_.learn_socket(flight.inode, flight.facts);  // bind: the same socket, bound now

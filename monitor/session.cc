@@ -152,6 +152,7 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   // Core dumps are limited without a statement; only a privileged program could lift that.
   inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);
   inputs.observe_all = options.observe_all || !options.enforce;
+  inputs.naive = options.model == Model::Naive;
   inputs.co_schedule = options.co_schedule;
   inputs.area_segment = area->segment();
   inputs.window_end = ArgumentArea::kWindowEnd;

@@ -1,6 +1,7 @@
 // attack: int80-and-mixed-arch
 // class: abi
 // severity: critical
+// models: naive
 // needs: x86
 // trap: A 64-bit program enters the kernel by "int $0x80": numbers and arguments are those of i386.
 //   5 is open there and fstat here; 102 is socketcall.
@@ -15,37 +16,12 @@
 //   path allow $T/
 //   network deny all
 // report: $S/key
-#include "tests/support/attack.h"
+#include "tests/support/int80.h"
 
 namespace attack {
-namespace {
-
-long int80(long nr, long a, long b = 0, long c = 0, long d = 0, long e = 0) {
-  long result = 0;
-  asm volatile("int $0x80"
-               : "=a"(result)
-               : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
-               : "memory", "r8", "r9", "r10", "r11");
-  return static_cast<int>(result);
-}
-
-// A page below 4 GiB, for pointers that i386 can hold.
-char* low_memory() {
-  auto* page = static_cast<char*>(::mmap(nullptr, 1 << 16, PROT_READ | PROT_WRITE,
-                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0));
-  must(page != MAP_FAILED, "MAP_32BIT");
-  if (int80(20, 0) == -ENOSYS) {  // getpid
-    std::printf("SKIP this kernel has no IA32 emulation\n");
-    finish(77);
-  }
-  return page;
-}
-
-long address_of(const char* p) { return static_cast<long>(reinterpret_cast<uintptr_t>(p)); }
-
-}  // namespace
 
 void strike() {
+  need_ia32();
   char* low = low_memory();
   std::strcpy(low, secret().c_str());
   long fd = int80(5, address_of(low), O_RDONLY);  // open
@@ -75,6 +51,7 @@ void strike() {
 }
 
 void twin() {
+  need_ia32();
   char* low = low_memory();
   std::strcpy(low, work("ok.dat").c_str());
   must(int80(20, 0) == ::getpid(), "getpid");
