@@ -1,6 +1,7 @@
 // attack: unseen-fd-sources
 // class: state
 // severity: critical
+// models: naive
 // trap: A descriptor need not come from open or socket. A helper outside the sandbox, whose socket
 //   the policy allows, sends a directory descriptor of $S as SCM_RIGHTS; openat(it, "key").
 // naive: The number is not in its table. Unknown means allowed, or a crash.

@@ -31,6 +31,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -39,9 +40,11 @@ namespace attack {
 void strike();
 void twin();
 
-// Exit statuses, for the driver: 0 token printed, 1 held, 2 void (the world was not as needed).
+// Exit statuses, for the driver: 0 token printed, 1 held, 2 void (the world was not as needed),
+// 77 skipped.
 inline constexpr int kHeld = 1;
 inline constexpr int kVoid = 2;
+inline constexpr int kSkipped = 77;
 
 [[noreturn]] inline void finish(int status) {
   std::fflush(nullptr);
@@ -62,6 +65,12 @@ inline constexpr int kVoid = 2;
 [[noreturn]] inline void twin_ok() {
   std::printf("TWIN-OK\n");
   finish(0);
+}
+
+// This machine has nothing to show here; the driver says why.
+[[noreturn]] inline void skip(std::string_view why) {
+  std::printf("SKIP %.*s\n", static_cast<int>(why.size()), why.data());
+  finish(kSkipped);
 }
 
 // For what must work everywhere. Under callgate a failure here in twin() is callgate's bug.

@@ -28,9 +28,7 @@ inline long address_of(const volatile void* p) {
 
 inline void need_ia32() {
   constexpr long kGetpid = 20;
-  if (int80(kGetpid) != -ENOSYS) return;
-  std::printf("SKIP this kernel has no IA32 emulation\n");
-  finish(77);
+  if (int80(kGetpid) == -ENOSYS) skip("this kernel has no IA32 emulation");
 }
 
 }  // namespace attack
