@@ -154,6 +154,7 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   inputs.observe_all = options.observe_all || !options.enforce;
   inputs.naive = options.model == Model::Naive;
   inputs.co_schedule = options.co_schedule;
+  inputs.privileged = geteuid() == 0;
   inputs.area_segment = area->segment();
   inputs.window_end = ArgumentArea::kWindowEnd;
   auto filter = compile_filter(inputs);

@@ -18,6 +18,7 @@
 // report: none
 #include <atomic>
 #include <thread>
+
 #include "tests/support/int80.h"
 
 namespace attack {
@@ -26,7 +27,6 @@ namespace {
 // True when a connect reached the bad port; *good counts the others.
 bool race(int good_port, int bad_port, long* good, bool* refused) {
   char* low = low_memory();
-  auto word = [](const void* p) { return static_cast<uint32_t>(address_of(p)); };
   auto* socket_words = reinterpret_cast<uint32_t*>(low);
   auto* words = reinterpret_cast<volatile uint32_t*>(low + 256);
   sockaddr_in address = v4("127.0.0.1", good_port);
