@@ -242,8 +242,30 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
   return decided(task, stop, std::move(event), decision, Proceed{});
 }
 
+// Where `stat` is denied, what is not there is refused as what is there would be.
+std::optional<Decision> Guard::hides(std::string_view name) const {
+  if (!enforcing() || !policy_.needs().stat || !name.starts_with('/')) return std::nullopt;
+  const Decision decision = policy_.path(PathOp::Stat, name);
+  return decision.allowed() ? std::nullopt : std::optional(decision);
+}
+
+std::optional<Answer> Guard::hidden(Event& event) {
+  for (const Event::Object& object : event.objects) {
+    const auto decision = hides(object.real);
+    if (!decision) continue;
+    event.operation = path_op_name(PathOp::Stat);
+    event.rule = decision->rule;
+    event.verdict = decision->verdict;
+    const bool kills = decision->verdict == Verdict::Kill;
+    record(std::move(event), kills ? -EACCES : -decision->error);
+    return kills ? Answer(KillProcess{}) : Answer(Refuse{decision->error});
+  }
+  return std::nullopt;
+}
+
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
   static_cast<void>(task);
+  if (auto refusal = hidden(event)) return *std::move(refusal);
   if (error == EMFILE || error == ENFILE || error == ENOMEM) {  // ours: a lookup opens nothing else
     event.verdict = Verdict::Deny;
     event.reason = kExhaustedReason;

@@ -73,6 +73,9 @@ class Guard {
                  Answer allowed);
   Answer refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason);
   Answer failed_lookup(Task& task, Event event, int error);
+  // The refusal that hides whether there is anything by this name; nullopt: it may be known.
+  std::optional<Decision> hides(std::string_view name) const;
+  std::optional<Answer> hidden(Event& event);
   // Our own means have run out (descriptors, memory, slots): the call is refused, and said so.
   Answer exhausted(Task& task, const Stop& stop, int error);
   Answer observed(const Stop& stop, Event event, bool log);
@@ -93,7 +96,8 @@ class Guard {
   // guard_pair.cc
   Answer pair_call(Task& task, const Stop& stop);
   Answer descriptor_call(Task& task, const Stop& stop);
-  Result<Named> named(Task& task, const Stop& stop, Role directory, Role path, bool follow);
+  Result<Named> named(Task& task, const Stop& stop, Role directory, Role path, bool follow,
+                      Event& event);
   Decision judge(PathOps ops, const Place& place) const;
   Decision judge_name(PathOps ops, std::string_view name) const;
   // Why it was refused where no statement says it; empty otherwise.

@@ -97,12 +97,13 @@ std::optional<Named> Guard::named_plainly(Task& task, const Stop& stop) const {
 
 Answer Guard::exec_call(Task& task, const Stop& stop) {
   const uint64_t flags = stop.argument(Role::AtFlags);
-  auto plain = named_plainly(task, stop);
-  Result<Named> found =
-      plain && judge(PathOp::Execute, plain->place).allowed()
-          ? Result<Named>(*std::move(plain))
-          : named(task, stop, Role::DirFd, Role::Path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
   Event event = start_event(task, stop, Event::Kind::Exec, "execute");
+  auto plain = named_plainly(task, stop);
+  const bool is_plain = plain && judge(PathOp::Execute, plain->place).allowed();
+  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
+  Result<Named> found = is_plain ? Result<Named>(*std::move(plain))
+                                 : named(task, stop, Role::DirFd, Role::Path, follow, event);
+  if (is_plain) event.objects.push_back(object_of(*found));
   // The kernel reads the name, then judges the flags, then looks the name up.
   constexpr uint64_t kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kExecveCheck;
   const bool readable = found.ok() || found.error().code != EFAULT;
@@ -114,7 +115,6 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
     return failed_lookup(task, std::move(event), found.error().code);
   }
   Place& place = found->place;
-  event.objects.push_back(object_of(*found));
   if (!place.exists()) return failed_lookup(task, std::move(event), ENOENT);
   Decision decision = judge(PathOp::Execute, place);
   if (decision.allowed() && S_ISREG(place.st.st_mode)) {

@@ -94,11 +94,18 @@ Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
     ResolveOptions options;
     options.follow = judged.question.op != NetOp::Bind;
     options.parent_call = !options.follow;
-    CALLGATE_TRY(Place place,
-                 resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options));
-    if (!place.exists() && options.follow) return Error{ENOENT};
-    endpoint.name = place.name;
-    judged.place = std::move(place);
+    std::string failed_at;
+    if (policy_.needs().stat) options.failed_at = &failed_at;
+    auto place = resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options);
+    if (!place.ok() || (!place->exists() && options.follow)) {
+      endpoint.name = place.ok() ? place->name : failed_at;
+      const auto hiding = hides(endpoint.name);
+      if (!hiding) return Error{place.ok() ? ENOENT : place.error().code};
+      judged.decision = *hiding;
+      return judged;
+    }
+    endpoint.name = place->name;
+    judged.place = *std::move(place);
   }
   if (endpoint.kind == Endpoint::Kind::None) {
     judged.decision.verdict = Verdict::Allow;  // connect(AF_UNSPEC): gives up a peer

@@ -194,9 +194,16 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
     options.follow = open.follows();
     options.resolve_flags = open.how.resolve;
     options.creates = open.creates();
+    std::string failed_at;
+    if (policy_.needs().stat) options.failed_at = &failed_at;
     auto place = resolver_.resolve(viewer(task, &*credentials), open.dirfd, open.text, options);
     if (!place.ok()) {
-      event.objects.push_back({open.text, "", {}});
+      if (policy_.needs().stat && options.resolve_flags != 0) {  // where a plain walk would end
+        options.resolve_flags = 0;
+        auto plain = resolver_.resolve(viewer(task, &*credentials), open.dirfd, open.text, options);
+        if (plain.ok()) failed_at = plain->name;
+      }
+      event.objects.push_back({open.text, failed_at, {}});
       const int wrong = wrong_open_flags(request.how);
       return failed_lookup(task, std::move(event), wrong != 0 ? wrong : place.error().code);
     }

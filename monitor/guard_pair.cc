@@ -33,8 +33,8 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   if (const int wrong = wrong_pair_flags(stop)) return Refuse{wrong};
   const bool follow = stop.row->follow == Follow::IfFollow &&
                       (stop.argument(Role::AtFlags) & AT_SYMLINK_FOLLOW) != 0;
-  auto from = named(task, stop, Role::DirFd, Role::Path, follow);
   Event event = start_event(task, stop, Event::Kind::Path, renames ? "delete,create" : "create");
+  auto from = named(task, stop, Role::DirFd, Role::Path, follow, event);
   if (!from.ok()) return failed_lookup(task, std::move(event), from.error().code);
   // The kernel looks the old name of a link up first, and walks both directories of a rename first.
   if (!renames && !from->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
@@ -43,13 +43,11 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   if (const int index = stop.row->argument(Role::AtFlags); index >= 0) {
     plain.arguments[static_cast<size_t>(index)] = 0;
   }
-  auto to = named(task, plain, Role::NewDirFd, Role::NewPath, false);
-  event.objects.push_back(object_of(*from));
+  auto to = named(task, plain, Role::NewDirFd, Role::NewPath, false, event);
   if (!to.ok()) {
     const bool leaf = to.error().code == ENAMETOOLONG && !from->place.exists();
     return failed_lookup(task, std::move(event), leaf ? ENOENT : to.error().code);
   }
-  event.objects.push_back(object_of(*to));
   if (renames) {  // "." and ".." are refused before either name is looked up (do_renameat2)
     const auto dots = [](const Place& place) {
       return place.leaf == "." || place.leaf == ".." || place.leaf.empty();
@@ -87,7 +85,9 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
                      ", which the old one does not";
       decision = *wider;
       decision.verdict = Verdict::Deny;
-      decision.error = EXDEV;  // mv and ln then fall back to a copy, which is judged by itself
+      // mv and ln then fall back to a copy, which is judged by itself; but a name that is not to be
+      // known of answers as if it were not there.
+      decision.error = hides(from->place.name) ? EACCES : EXDEV;
     }
   }
   if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {

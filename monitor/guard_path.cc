@@ -132,7 +132,9 @@ std::string ops_text(PathOps ops) {
   return text;
 }
 
-Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role path, bool follow) {
+// The object goes into the event, also when the walk fails: then as the name where it did.
+Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role path, bool follow,
+                           Event& event) {
   Named named;
   named.path_index = stop.row->argument(path);
   if (stop.row->argument(directory) >= 0) {
@@ -152,9 +154,16 @@ Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role pa
   }
   if (options.empty_path && named.text.empty() && named.dirfd == AT_FDCWD) named.text = ".";
   CALLGATE_TRY(const Credentials credentials, credentials_of(task));
-  CALLGATE_TRY(named.place, resolver_.resolve(viewer(task, &credentials), named.dirfd, named.text,
-                                              options));
+  std::string failed_at;
+  if (policy_.needs().stat) options.failed_at = &failed_at;
+  auto place = resolver_.resolve(viewer(task, &credentials), named.dirfd, named.text, options);
+  if (!place.ok()) {
+    if (!failed_at.empty()) event.objects.push_back({named.text, failed_at, {}});
+    return place.error();
+  }
+  named.place = *std::move(place);
   named.by_object = follow && named.place.exists();
+  event.objects.push_back(object_of(named));
   return named;
 }
 
@@ -244,6 +253,7 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
 // A name that leads nowhere: the kernel itself says so, after it has judged the other arguments,
 // which it does first (libraries probe for features with wrong flags on any name).
 Answer Guard::failed_name(Task& task, const Stop& stop, Event event, int error) {
+  if (auto refusal = hidden(event)) return *std::move(refusal);
   const char* name = name_that_fails(error);
   const int directory = stop.row->argument(Role::DirFd);
   // An address that nobody can map: the kernel's own half, which has no name in 32 bits. There every
@@ -283,15 +293,14 @@ Answer Guard::path_call(Task& task, const Stop& stop) {
     auto text = read_path(task, stop.argument(Role::Text));
     if (!text.ok() || text->empty()) return Refuse{text.ok() ? ENOENT : text.error().code};
   }
-  auto found = named(task, stop, Role::DirFd, Role::Path, follows(stop));
   Event event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
+  auto found = named(task, stop, Role::DirFd, Role::Path, follows(stop), event);
   if (!found.ok()) {
     if (found.error().code == EPERM) {
       return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
     }
     return failed_name(task, stop, std::move(event), found.error().code);
   }
-  event.objects.push_back(object_of(*found));
   const bool creates = operation == Operation::Create;
   if (creates && found->place.exists()) return failed_name(task, stop, std::move(event), EEXIST);
   if (!creates && !found->place.exists()) return failed_name(task, stop, std::move(event), ENOENT);

@@ -87,7 +87,17 @@ struct Resolver::Walk {
   Status follow(const std::string& component, UniqueFd link, const struct stat& st, bool last,
                 bool* done);
   Status restart_at_root();
+  void note_failure(const std::string& component) const;
 };
+
+void Resolver::Walk::note_failure(const std::string& component) const {
+  Place here;
+  if (options.failed_at == nullptr || !current.valid() ||
+      !resolver.name_object(viewer, current.get(), here).ok()) {
+    return;
+  }
+  *options.failed_at = join(here.name, component);
+}
 
 Status Resolver::Walk::restart_at_root() {
   current.reset(::fcntl(resolver.root_.get(), F_DUPFD_CLOEXEC, 3));
@@ -200,7 +210,11 @@ Result<Place> Resolver::Walk::run() {
   while (!done && !pending.empty()) {
     const std::string component = std::move(pending.front());
     pending.pop_front();
-    CALLGATE_TRY([[maybe_unused]] Unit stepped, step(component, pending.empty(), &done));
+    const Status stepped = step(component, pending.empty(), &done);
+    if (!stepped.ok()) {
+      note_failure(component);
+      return stepped.error();
+    }
   }
   if (!done) place.object = std::move(current);
   return resolver.finish_leaf(viewer, std::move(place));
@@ -379,7 +393,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
       walk.pending.emplace_back(plain.substr(slash + 1));
       return walk.run();
     }
-    if (errno != ELOOP) return last_error();
+    if (errno != ELOOP && options.failed_at == nullptr) return last_error();
   }
   walk.pending = split(plain);
   return walk.run();

@@ -48,6 +48,7 @@ struct ResolveOptions {
   bool creates = false;       // a missing last component is to be made (O_CREAT)
   bool empty_path = false;    // AT_EMPTY_PATH: "" is the descriptor itself
   uint64_t resolve_flags = 0; // the program's own openat2 RESOLVE_*
+  std::string* failed_at = nullptr;  // takes the name, as in Place, at which a walk came to grief
 };
 
 class Resolver {
