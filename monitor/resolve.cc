@@ -9,13 +9,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <climits>
 #include <deque>
-#include <sstream>
 
 #include "monitor/identity.h"
-#include "monitor/long_name.h"
 #include "monitor/protected_link.h"
 
 namespace callgate {
@@ -218,64 +215,6 @@ Result<Place> Resolver::Walk::run() {
   }
   if (!done) place.object = std::move(current);
   return resolver.finish_leaf(viewer, std::move(place));
-}
-
-Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
-    : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
-  // 24 29 0:22 / /proc rw,relatime - proc proc rw
-  auto mounts = read_whole_file("/proc/self/mountinfo");
-  if (!mounts.ok()) return;
-  std::istringstream lines(*mounts);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" - proc ") == std::string::npos) continue;
-    std::istringstream words(line);
-    std::string skipped, root, point;
-    words >> skipped >> skipped >> skipped >> root >> point;
-    if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
-  }
-}
-
-bool Resolver::in_other_proc(std::string_view path) const {
-  return std::any_of(other_procs_.begin(), other_procs_.end(),
-                     [&](const std::string& point) { return path.starts_with(point); });
-}
-
-std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
-                                  bool* foreign) const {
-  constexpr std::string_view kProc = "/proc/";
-  if (in_other_proc(real)) *foreign = true;
-  if (!real.starts_with(kProc)) return real;
-  int pid = 0;
-  const char* begin = real.data() + kProc.size();
-  const char* end = real.data() + real.size();
-  const auto parsed = std::from_chars(begin, end, pid);
-  if (parsed.ec != std::errc() || (parsed.ptr != end && *parsed.ptr != '/')) return real;
-  if (pid == viewer.pid || pid == viewer.tid) return "/proc/self" + std::string(parsed.ptr, end);
-  if (!inside_(pid)) *foreign = true;
-  return real;
-}
-
-Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
-  auto link = read_link("/proc/self/fd/" + std::to_string(fd));
-  if (!link.ok() && link.error().code == ENAMETOOLONG) link = long_directory_name(fd);
-  if (!link.ok()) return link.error();
-  std::string& text = *link;
-  if (!text.starts_with('/')) {
-    if (text.starts_with("(unreachable)")) return Error{EACCES};
-    place.nameless = true;
-  }
-  constexpr std::string_view kDeleted = " (deleted)";
-  if (text.ends_with(kDeleted)) {
-    struct stat st {};
-    if (::fstat(fd, &st) != 0) return last_error();
-    if (st.st_nlink == 0) {
-      text.resize(text.size() - kDeleted.size());
-      place.deleted = true;
-    }
-  }
-  place.name = place.nameless ? text : policy_name(viewer, text, &place.foreign);
-  place.real = std::move(text);
-  return Unit{};
 }
 
 // Names the place, and looks at the leaf where that has not been done.

@@ -3,8 +3,9 @@
 // severity: high
 // launch: own-files
 // trap: The policy, a file that it includes, and the log lie in a tree that the program may write. It
-//   widens tomorrow's policy, exchanges the file, empties or replaces the log, by its name, by a new
-//   name, by a descriptor, by moving the directory; and it reaches for the monitor's own program.
+//   widens tomorrow's policy, exchanges the file or the link that was given for it, empties or replaces
+//   the log, by its name, by a new name, by a descriptor, by moving the directory; and it reaches for
+//   the monitor's own program.
 // naive: Protects itself by convention: nobody would.
 // kernel: Who may write a directory may replace every file in it, whoever owns it (rename(2), unlink(2));
 //   /proc/<pid>/exe is a way to the program of another process (proc(5); CVE-2019-5736).
@@ -62,7 +63,9 @@ void attack_file(const std::string& own) {
 }  // namespace
 
 void strike() {
-  for (const char* own : {"part.policy", "attack.policy", "callgate.log"}) attack_file(work(own));
+  for (const char* own : {"part.policy", "attack.policy", "callgate.log", "link.policy"}) {
+    attack_file(work(own));
+  }
   // The whole tree, to put another one in its place.
   const std::string tree = setting("ATTACK_T");
   if (::rename(tree.c_str(), (tree + ".old").c_str()) == 0) {

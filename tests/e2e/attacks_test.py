@@ -222,7 +222,8 @@ class Prey:
                     self.t / "callgate.log": b'{"earlier":"record"}\n'}
         for path, text in self.own.items():
             path.write_bytes(text)
-        return self.t / "attack.policy"
+        (self.t / "link.policy").symlink_to("attack.policy")
+        return self.t / "link.policy"
 
 
 def run_on_tty(argv, env, timeout):
