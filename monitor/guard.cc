@@ -242,6 +242,13 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
   return decided(task, stop, std::move(event), decision, Proceed{});
 }
 
+// Where `stat` is denied, what is not there is refused as what is there would be.
+std::optional<Decision> Guard::hides(std::string_view name) const {
+  if (!enforcing() || !policy_.needs().stat || !name.starts_with('/')) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, name);
+  return decision.allowed() ? std::nullopt : std::optional(decision);
+}
+
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
   static_cast<void>(task);
   if (is_exhaustion(error)) {
