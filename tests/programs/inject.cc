@@ -148,7 +148,7 @@ class Sweep {
     if (kind_ != "launch" && steps_ == 0 && tracer_of(shared_->victim) != stepped_->monitor) {
       fail("the process that is stepped does not trace the victim");
     }
-    if (++steps_ != target_) return;
+    if (++steps_ != target_ || enough_) return;
     fired_ = true;
     ++injected_;
     call_ = call.number;
@@ -156,7 +156,7 @@ class Sweep {
   }
 
   void fire() {
-    const pid_t victim = shared_->victim.load();
+    const pid_t victim = kind_ == "launch" ? program() : shared_->victim.load();
     victim_lived_ = victim > 0 && !is_dead(victim);
     if (fault_ != 0) return answer_call(stepped_->monitor, -fault_);
     if (action_ == "swap") return world_.swap();
@@ -188,7 +188,16 @@ class Sweep {
     }
   }
 
+  // The first process of the sandbox, which may not have started yet.
+  [[nodiscard]] pid_t program() const {
+    for (const pid_t child : children_of(stepped_->front)) {
+      if (child != stepped_->monitor) return child;
+    }
+    return 0;
+  }
+
   void begin_round() {
+    since_ = std::chrono::steady_clock::now();
     steps_ = 0;
     fired_ = false;
     stops_ = shared_->stops.load();
@@ -243,12 +252,19 @@ class Sweep {
     if (action_ == "front") {
       if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) fail("the front lives");
     } else if (action_ == "monitor" || (fault_ != 0 && whole_run)) {
-      const bool said = report_.find("callgate:") != std::string::npos;
-      if (code != kRight && code != kRefused && !said) fail("it ended without a word");
-      name = code == kRight || code == kRefused ? name : "ended with a message";
+      // Refused so early, the program itself says so (kVoid).
+      if (code != kRight && code != kRefused && report_.empty() && !stranded_) {
+        fail("it ended without a word");
+      }
+      name = stranded_                            ? "stranded"
+             : code == kRight || code == kRefused ? name
+                                                  : "ended, saying so";
     } else if (action_ == "kill" || action_ == "rootkill") {
+      constexpr int kNothingStarted = 125;
+      const bool early = kind_ == "launch" && code == kNothingStarted && !report_.empty();
+      if (early) name = "not started";
       const bool outlived = !victim_lived_ || indirect;
-      if (code != 128 + SIGKILL && !(outlived && (code == kRight || code == kRefused))) {
+      if (!early && code != 128 + SIGKILL && !(outlived && (code == kRight || code == kRefused))) {
         fail("the victim's status is not that of SIGKILL");
       }
     } else if (action_ == "stop" || action_ == "exec") {
@@ -278,31 +294,35 @@ class Sweep {
         std::strerror(shared_->last_error.load()), report_.c_str());
   }
 
-  // All asleep, and the monitor waits for any of them: nothing will ever happen again. That is so
-  // when a call of the monitor was made to say that a tracee is gone which is not.
+  // True: it hangs. First, who was left stopped is looked for: all are asleep, and the monitor
+  // waits for any of them, or (in a hold) asks for one over and over. That is so when a call of the
+  // monitor was made to say that a tracee is gone which is not.
   bool on_quiet() {
-    if (progress_ != seen_) {
-      seen_ = progress_;
-      since_ = std::chrono::steady_clock::now();
-      return false;
-    }
-    if (fired_ && fault_ != 0 && stepped_->waiting && stepped_->monitor != 0 &&
-        all_asleep(stepped_->front) && state_of(stepped_->monitor) == 'S' && kill_stranded()) {
+    const auto now = std::chrono::steady_clock::now();
+    const uint64_t where = uint64_t{shared_->round.load()} << 32 | shared_->phase.load();
+    if (where != where_) since_ = now;
+    where_ = where;
+    const bool silent = progress_ == seen_ && stepped_->waiting;
+    seen_ = progress_;
+    const bool polls = fault_ == ESRCH && now - since_ > std::chrono::seconds(5);
+    if (fired_ && fault_ != 0 && stepped_->monitor != 0 && (silent || polls) &&
+        all_asleep(stepped_->front, polls) && kill_stranded()) {
       stranded_ = true;
       return false;
     }
+    if (now - since_ < std::chrono::seconds(kHangSeconds)) return false;
     const pid_t victim = shared_->victim.load();
-    if (std::chrono::steady_clock::now() - since_ < std::chrono::seconds(kHangSeconds))
-      return false;
     std::printf("HANG: victim %d is %c, monitor %d is %c\n", victim, state_of(victim),
                 stepped_->monitor, state_of(stepped_->monitor));
     return true;
   }
-  static bool all_asleep(pid_t pid) {
+  // D is the sleep of vfork, too, but otherwise short.
+  static bool all_asleep(pid_t pid, bool for_long) {
     const char state = state_of(pid);
-    if (state == 'R' || state == 'D') return false;
+    if (state == 'R' || (state == 'D' && !for_long)) return false;
     const auto children = children_of(pid);
-    return std::all_of(children.begin(), children.end(), all_asleep);
+    return std::all_of(children.begin(), children.end(),
+                       [&](pid_t child) { return all_asleep(child, for_long); });
   }
 
   // Kills whoever is in a ptrace stop.
@@ -340,6 +360,7 @@ class Sweep {
   uint64_t most_ = 0;
   uint64_t progress_ = 0;
   uint64_t seen_ = 0;
+  uint64_t where_ = 0;
   std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
   int runs_ = 0;
   int failures_ = 0;
