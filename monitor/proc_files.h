@@ -38,8 +38,10 @@ struct TaskStatus {
   uint64_t ignored = 0;
   Credentials credentials;
 };
-// ESRCH or ENOENT when there is no such task.
+// ESRCH or ENOENT when there is no such task; ESRCH also where a credential is missing in the text:
+// what cannot be told is never root.
 Result<TaskStatus> read_task_status(pid_t tid);
+Result<TaskStatus> parse_task_status(std::string_view text);
 
 struct Mapping {
   uint64_t start = 0;
@@ -55,7 +57,12 @@ std::vector<Mapping> parse_mappings(std::string_view text);
 
 // The O_* flags of a task's descriptor (fdinfo). EBADF when it is not open.
 Result<int> descriptor_flags(pid_t tid, int fd);
+Result<int> parse_descriptor_flags(std::string_view text);
 // The pid a task's pidfd stands for (fdinfo "Pid:"); EBADF when it is no pidfd.
 Result<pid_t> pidfd_target(pid_t tid, int fd);
+Result<pid_t> parse_pidfd_target(std::string_view text);
+
+// Where proc file systems are mounted, from the text of a mountinfo.
+std::vector<std::string> parse_proc_mounts(std::string_view text);
 
 }  // namespace callgate
