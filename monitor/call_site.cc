@@ -50,8 +50,9 @@ std::string CallSites::describe(const Task& task, uint64_t instruction_pointer) 
   std::string site = code_place(known.mappings, instruction_pointer);
   std::array<uint8_t, 16> bytes{};
   const TraceeMemory memory(task.tid);
-  if (memory.read(TraceeAddr{instruction_pointer - bytes.size()},
-                  std::as_writable_bytes(std::span(bytes)))
+  if (memory
+          .read(TraceeAddr{instruction_pointer - bytes.size()},
+                std::as_writable_bytes(std::span(bytes)))
           .ok()) {
     site += std::string(" ") + entry_instruction_name(decode_entry_instruction(bytes));
   }

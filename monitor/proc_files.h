@@ -16,7 +16,8 @@ namespace callgate {
 
 // Whole contents; errno of open or read.
 Result<std::string> read_whole_file(const std::string& path);
-// readlink with a buffer for any name the kernel will give (up to 4095 bytes); ENAMETOOLONG past it.
+// readlink with a buffer for any name the kernel will give (up to 4095 bytes); ENAMETOOLONG past
+// it.
 Result<std::string> read_link(const std::string& path);
 
 // The credentials by which the kernel judges a task's file access.
@@ -32,7 +33,7 @@ struct TaskStatus {
   pid_t tgid = 0;
   pid_t parent = 0;
   pid_t tracer = 0;
-  char state = '?';  // R, S, D, T, t, Z, X
+  char state = '?';      // R, S, D, T, t, Z, X
   uint64_t pending = 0;  // signals pending to the thread or its process
   uint64_t blocked = 0;
   uint64_t ignored = 0;
