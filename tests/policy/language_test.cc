@@ -264,6 +264,12 @@ TEST(Includes, StandInPlace) {
   EXPECT_TRUE(allows(policy, PathOp::Read, "/c"));
 }
 
+TEST(Includes, ShowNoProfilesNameAsItIs) {
+  FakeWorld world;
+  world.profiles = {{"a\x1b[2J", ""}};
+  EXPECT_THAT(mistake_in("include b\n", world), HasSubstr("(expected a\\x1b[2J, or a path"));
+}
+
 TEST(Includes, ThatCannotBeReadAreMistakes) {
   FakeWorld world;
   world.files["a.policy"] = "include b.policy\n";
