@@ -95,10 +95,15 @@ std::string LabWitness::shown(std::string_view name, size_t limit) const {
   replace_all(&text, prey_.secret(), "$S");
   replace_all(&text, prey_.work(), "$T");
   replace_all(&text, prey_.token(), "canary");
+  if (prey_.victim() > 0) replace_all(&text, victim_entry(), "/proc/$VICTIM/");
   for (const auto& [word, value] : prey_.words()) {
     if (value.size() < 6) replace_all(&text, ":" + value, ":$" + word);  // a port
   }
   return escape(text, limit);
+}
+
+std::string LabWitness::victim_entry() const {
+  return "/proc/" + std::to_string(prey_.victim()) + "/";
 }
 
 bool LabWitness::concerns_prey(const Event& event) {
@@ -132,8 +137,9 @@ LabWitness::Deed LabWitness::opened(const Event& event) const {
   if (!object.ok()) return {"opened a file", false};
   deed.text = "opened " + shown(*object, 150);
   // Elsewhere a name has several spellings (/proc/self, /dev/tty) of which the policy grants one.
-  deed.beyond_policy = object->starts_with(prey_.root()) &&
-                       !policy_.path(ops_of(event.operation), *object).allowed();
+  const bool of_victim = prey_.victim() > 0 && object->starts_with(victim_entry());
+  deed.beyond_policy = of_victim || (object->starts_with(prey_.root()) &&
+                                     !policy_.path(ops_of(event.operation), *object).allowed());
   return deed;
 }
 
@@ -170,7 +176,7 @@ LabWitness::Deed LabWitness::deed_of(const Event& event) {
     deed.beyond_policy = true;
   }
   if (std::string how; event.kind != Event::Kind::Network && tree_changed(&how)) {
-    deed.text += "; in $S " + how;
+    deed.text += "; $S: " + how;
     deed.beyond_policy = true;
   }
   return deed;

@@ -36,6 +36,7 @@ class LabWitness : public EventSink {
   [[nodiscard]] Deed opened(const Event& event) const;
   [[nodiscard]] LabRow::Moment moment_of(const Event& event, const Deed& deed) const;
   bool tree_changed(std::string* how);
+  [[nodiscard]] std::string victim_entry() const;
   // $T and $S for the trees, and what is foreign escaped.
   [[nodiscard]] std::string shown(std::string_view name, size_t limit) const;
 
