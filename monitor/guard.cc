@@ -200,6 +200,7 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
 }
 
 void Guard::record(Event event, int64_t result) {
+  if (event.time_ns == 0) event.time_ns = now_ns();  // judged at another stop than the call's
   event.result = result;
   sink_.on_event(event);
 }

@@ -14,9 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array<std::string_view, 16> kKeys = {
-    "attack", "class",  "severity", "models", "trap",   "naive", "kernel", "sealed",
-    "source", "policy", "report",   "needs",  "launch", "time",  "bare",   "default"};
 constexpr std::array<std::string_view, 10> kRequired = {"attack", "class",  "severity", "trap",
                                                         "naive",  "kernel", "sealed",   "source",
                                                         "policy", "report"};
@@ -29,12 +26,13 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
 }
 
-// "trap: text" when `line` begins with a key; else an empty key.
+// The key of "trap: text"; empty for a line that continues: those are indented.
 std::string_view key_of(std::string_view line) {
-  const size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return {};
-  const std::string_view word = line.substr(0, colon);
-  return std::find(kKeys.begin(), kKeys.end(), word) == kKeys.end() ? std::string_view() : word;
+  const std::string_view word = line.substr(0, std::min(line.find(':'), line.size()));
+  const bool is_word =
+      !word.empty() && word.size() < line.size() &&
+      std::all_of(word.begin(), word.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  return is_word ? word : std::string_view();
 }
 
 Head read_head(std::string_view text) {

@@ -66,7 +66,7 @@ class Tasks {
       return letter(column) + " and " + std::to_string(order_.size() - kMostTasks) + " more";
     }
     const LabRow& row = *order_[column];
-    return letter(column) + (row.pid == row.tid ? ": process " : ": thread ") +
+    return letter(column) + (row.pid == row.tid ? ": pid " : ": tid ") +
            std::to_string(row.tid);
   }
   // Who it is, where the column does not say so.
@@ -91,13 +91,12 @@ struct Layout {
 Layout lay_out(size_t tasks, size_t width) {
   const size_t bars = (tasks + 2) * kBar.size();
   const size_t room = std::max<size_t>(width, 60) - kMarkWidth - kTimeWidth - bars;
-  // The monitor's column holds a name and a verdict.
-  const size_t parts = tasks * 3 + 4 + 3;
+  // Parts of three, and the rest for the monitor's column, which holds a name and a verdict.
+  const size_t part = room * 3 / (tasks * 3 + 5 + 3);
   Layout layout;
-  for (size_t i = 0; i < tasks; ++i) layout.widths.push_back(room * 3 / parts);
-  layout.widths.push_back(room * 4 / parts);
-  layout.widths.push_back(room * 3 / parts);
-  layout.widths[tasks] += room % parts;
+  layout.widths.assign(tasks, part);
+  layout.widths.push_back(room - part * (tasks + 1));
+  layout.widths.push_back(part);
   return layout;
 }
 

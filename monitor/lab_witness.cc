@@ -157,6 +157,8 @@ LabWitness::Deed LabWitness::deed_of(const Event& event) {
   if (event.kind == Event::Kind::Path && opens(event.call)) {
     deed = opened(event);
   } else if (event.call.starts_with("exec")) {
+    // Killed over its image before it ran an instruction: the result is not what becomes of it.
+    if (killed_.contains(event.pid)) return {"nothing; killed it", false};
     const auto image = read_link("/proc/" + std::to_string(event.pid) + "/exe");
     if (image.ok()) {
       deed.text = "runs " + shown(*image, 150);
@@ -196,6 +198,7 @@ LabRow::Moment LabWitness::moment_of(const Event& event, const Deed& deed) const
 }
 
 void LabWitness::on_event(const Event& event) {
+  if (event.verdict == Verdict::Kill) killed_.insert(event.pid);
   if (!concerns_prey(event)) {
     record_.add_other();
     return;

@@ -3,6 +3,7 @@
 // first call that was let through and acted on what the policy does not grant is the deciding one.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,7 @@ class LabWitness : public EventSink {
   const LabPrey& prey_;
   const Policy& policy_;
   std::vector<std::string> reports_;
+  std::set<pid_t> killed_;
   uint64_t stamp_;
   bool reached_ = false;
   bool changed_ = false;
