@@ -253,7 +253,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   // opened as the object it is, unless the kernel has to see the directory (fs.protected_regular),
   // and what does not exist yet is created, or the whole is done again.
   const bool by_object =
-      place.exists() && (place.magic || !place.parent.valid() ||
+      place.exists() && (!place.parent.valid() ||
                          (!open.has(O_NOFOLLOW) && !(open.creates() && is_sticky(place.parent))));
   UniqueFd& fd = by_object ? place.object : place.parent;
   auto path = keepers_.path_to(fd.get(), *credentials);
