@@ -107,7 +107,8 @@ Answer Guard::consider(Task& task, const Stop& stop) {
   if (options_.model == Model::Naive) {
     if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
       Event event = start_event(task, stop, answer->kind, answer->operation);
-      event.objects.push_back({answer->asked, answer->asked, {}});
+      const std::string& believed = answer->believed.empty() ? answer->asked : answer->believed;
+      event.objects.push_back({answer->asked, believed, {}});
       return decided(task, stop, std::move(event), answer->decision, Proceed{});
     }
   }

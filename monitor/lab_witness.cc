@@ -110,8 +110,10 @@ bool LabWitness::concerns_prey(const Event& event) {
   if (event.kind != Event::Kind::Path && event.kind != Event::Kind::Exec) return true;
   // The naive model takes an execve for a call on a path like any other.
   if (event.call.starts_with("exec") && !std::exchange(started_, true)) return false;
+  const bool allowed = event.verdict == Verdict::Allow;
   const bool maps = event.call == "mmap" || event.call == "mprotect";
   for (const Event::Object& object : event.objects) {
+    if (allowed && object.asked.empty() && event.operation == "stat") continue;  // fstat
     for (const std::string_view name :
          {std::string_view(object.asked), std::string_view(object.real)}) {
       if (contains(name, prey_.root()) || (!maps && !is_everybodys(name))) return true;
@@ -156,6 +158,9 @@ LabWitness::Deed LabWitness::deed_of(const Event& event) {
   Deed deed{"did it", false};
   if (event.kind == Event::Kind::Path && opens(event.call)) {
     deed = opened(event);
+  } else if (event.call.starts_with("symlink") && !event.objects.empty()) {
+    const auto target = read_link(std::string(best_name(event.objects.front())));
+    if (target.ok()) deed.text = "made a link to " + shown(*target, 150);
   } else if (event.call.starts_with("exec")) {
     // Killed over its image before it ran an instruction: the result is not what becomes of it.
     if (killed_.contains(event.pid)) return {"nothing; killed it", false};
@@ -211,6 +216,7 @@ void LabWitness::on_event(const Event& event) {
   row.verdict = event.verdict;
   row.moment = moment_of(event, deed);
   std::string call(event.call);
+  if (event.abi == Abi::I386) call += " [i386]";
   std::string believed = escape(event.operation, 40);
   constexpr size_t kNameLimit = 90;
   for (const Event::Object& object : event.objects) {

@@ -88,7 +88,8 @@ std::optional<NaiveAnswer> consider_naively(const Policy& policy, Mirror& mirror
     auto cwd = Resolver::directory_name({task.tid, task.process->pid, nullptr}, AT_FDCWD);  // no dirfd: three
     path = (cwd.ok() ? *cwd : std::string()) + "/" + path;
   }
-  answer.decision = policy.path(ops, collapse(path));
+  answer.believed = collapse(path);
+  answer.decision = policy.path(ops, answer.believed);
   return answer;
 }
 
