@@ -60,6 +60,7 @@ std::string heading(const LabLesson& lesson, LabModel model) {
 
 // Counts for the end, and for the exit status.
 struct Tally {
+  bool mute = false;  // nobody reads what is printed
   size_t run = 0;
   size_t as_told = 0;
   bool interrupted = false;
@@ -82,16 +83,20 @@ std::string tally_text(const Tally& tally) {
   return out;
 }
 
-std::vector<LabRun> play_all(const LabPlan& plan, const LabLesson& lesson) {
+void emit(const std::string& text, Tally* tally) {
+  if (!tally->mute && !print(text)) tally->mute = true;
+}
+
+std::vector<LabRun> play_all(const LabPlan& plan, const LabLesson& lesson, Tally* tally) {
   std::vector<LabRun> runs;
   for (const LabModel model : plan.models) {
-    if (pending_ending_signal() != 0) break;
-    if (plan.timelines) print(heading(lesson, model));
+    if (pending_ending_signal() != 0 || tally->mute) break;
+    if (plan.timelines) emit(heading(lesson, model), tally);
     runs.push_back(play_attack(lesson, plan.programs + "/" + lesson.id, model, plan.settings));
     if (plan.timelines) {
-      print(lab_timeline(runs.back(), plan.style));
+      emit(lab_timeline(runs.back(), plan.style), tally);
     } else {
-      print(padded(std::string(lab_end_word(runs.back())), kModelWidth));
+      emit(padded(std::string(lab_end_word(runs.back())), kModelWidth), tally);
     }
     // The kernel lacks something, and the other models need not find out too. An attack that has
     // taken its prey before and now takes a refusal for a lack has only guessed wrong.
@@ -162,27 +167,28 @@ int run_lab(const LabPlan& plan) {
     for (const LabModel model : plan.models) {
       title += padded(std::string(lab_model_name(model)), kModelWidth);
     }
-    print(title + "AS TOLD\n");
+    emit(title + "AS TOLD\n", &tally);
   }
   for (const LabLesson* lesson : plan.lessons) {
     const auto obstacle = lab_obstacle(*lesson, plan.programs + "/" + lesson->id);
     if (!plan.timelines)
-      print(padded(clean(lesson->id), ids) + padded(lesson->attack_class, kClassWidth));
+      emit(padded(clean(lesson->id), ids) + padded(lesson->attack_class, kClassWidth), &tally);
     if (obstacle) {
-      print("skipped: " + *obstacle + "\n");
+      emit("skipped: " + *obstacle + "\n", &tally);
       ++tally.skipped[*obstacle];
       continue;
     }
-    const std::vector<LabRun> runs = play_all(plan, *lesson);
+    const std::vector<LabRun> runs = play_all(plan, *lesson, &tally);
     const size_t wrong = tally.not_as_told.size();
     count(*lesson, runs, &tally);
-    if (tally.interrupted || pending_ending_signal() != 0) break;
+    if (tally.interrupted || tally.mute || pending_ending_signal() != 0) break;
     if (!plan.timelines) {
       const bool skipped = runs.size() == 1 && runs.back().end == LabRun::End::Skipped;
-      print(skipped ? clean(runs.back().note) + "\n"
-                    : (tally.not_as_told.size() > wrong ? "NO\n" : "yes\n"));
+      const char* told = tally.not_as_told.size() > wrong ? "NO\n" : "yes\n";
+      emit(skipped ? clean(runs.back().note) + "\n" : told, &tally);
     } else if (runs.size() > 1) {
-      print("\nSide by side: " + clean(lesson->id) + "\n" + lab_side_by_side(runs, plan.style));
+      emit("\nSide by side: " + clean(lesson->id) + "\n" + lab_side_by_side(runs, plan.style),
+           &tally);
     }
   }
   if (tally.left_behind) {
@@ -190,11 +196,11 @@ int run_lab(const LabPlan& plan) {
         "temporary directory");
   }
   if (pending_ending_signal() != 0) {
-    print("\ninterrupted; everything was ended and removed\n");
+    emit("\ninterrupted; everything was ended and removed\n", &tally);
     return 1;
   }
-  print("\n" + tally_text(tally));
-  if (!tally.not_as_told.empty() || tally.left_behind) return 1;
+  emit("\n" + tally_text(tally), &tally);
+  if (tally.mute || !tally.not_as_told.empty() || tally.left_behind) return 1;
   return tally.run == 0 ? kNothingRun : 0;
 }
 
