@@ -6,16 +6,15 @@ import ctypes
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
 from pathlib import Path
 
 import support
 from attacks_test import Attack
+from failure_test import wait_until
 from support import BUILD, CALLGATE, IS_ROOT, SOURCE, environment, need, remove_tree, run
 
 ATTACKS = {path.stem: Attack(path) for path in sorted((SOURCE / "attacks").glob("*/*.cc"))}
@@ -37,15 +36,6 @@ def children():
             if int(fields[1]) == os.getpid():
                 found.append((int(entry.name), stat))
     return found
-
-
-def wait_for(condition, what, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
-    return value
 
 
 class LabTest(unittest.TestCase):
@@ -400,7 +390,7 @@ class Installed(LabTest):
             env=environment(TMPDIR=str(self.root)), cwd="/", stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         try:
-            wait_for(lambda: list(self.root.glob("*/t/started")), "the attack's start")
+            wait_until(lambda: list(self.root.glob("*/t/started")), "the attack has started", 60)
             send(process)
             out, err = process.communicate(timeout=60)
         finally:
@@ -422,13 +412,13 @@ class Installed(LabTest):
     def test_a_killed_lab_is_cleaned_up_after(self):
         outcome = self.interrupt("sealed", lambda process: process.kill())
         self.assertStatus(outcome, -signal.SIGKILL)
-        wait_for(lambda: not os.listdir(self.root), "the tree's removal")
+        wait_until(lambda: not os.listdir(self.root), "the tree is gone", 60)
 
         def all_gone():
             for pid, _ in children():
                 os.waitpid(pid, os.WNOHANG)
             return not children()
-        wait_for(all_gone, "the end of what the lab had started")
+        wait_until(all_gone, "what the lab had started is gone", 60)
 
 
 class Course(LabTest):
