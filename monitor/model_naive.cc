@@ -131,7 +131,8 @@ std::optional<NaiveAnswer> consider_naively(const Policy& policy, Mirror& mirror
   answer.asked = *text;
   // Whatever directory descriptor the call was given: six.
   const std::string path = text->starts_with('/') ? *text : process.directory + "/" + *text;
-  answer.decision = policy.path(ops, collapse(path));
+  answer.believed = collapse(path);
+  answer.decision = policy.path(ops, answer.believed);
   return answer;
 }
 

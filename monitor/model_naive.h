@@ -19,6 +19,7 @@ struct NaiveAnswer {
   Event::Kind kind = Event::Kind::Path;
   std::string operation;
   std::string asked;
+  std::string believed;  // the name that was judged; empty: as asked
   Decision decision;
 };
 
