@@ -59,6 +59,12 @@ constexpr std::array kFilterOptions = {
     OptionSpec{"audit", 0, nullptr, false, "the filter that audit and --log use"},
 };
 
+constexpr std::array kBenchOptions = {
+    OptionSpec{"policy", 'p', "FILE|PROFILE", true, "bench null: the policy whose filter stops"},
+    OptionSpec{"steps", 0, "STEP", false, "bench null: how much is done at each stop"},
+    kNoCoschedule,
+};
+
 constexpr const char* kRunTeaching =
     R"(Runs PROGRAM under a policy. What the policy does not allow is refused with an errno, as if
 the kernel had said it, and said on stderr with the rule that decided and the line that would
@@ -154,6 +160,8 @@ constexpr std::array kCommands = {
             false,
             kQuestionUsage,
             doctor_command},
+    Command{"bench", "measure what monitors cost on this machine", "bench", "", "", kBenchOptions,
+            false, kQuestionUsage, bench_command},
 };
 
 std::string overview() {
