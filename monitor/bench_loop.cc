@@ -27,7 +27,8 @@ constexpr int kBatch = 64;  // calls between two looks at the clock
 
 constexpr std::array kLoops = {
     BenchLoop{"open", "open and close of an absolute name"},
-    BenchLoop{"openat2", "the same by openat2 without symbolic links, the call callgate makes of it"},
+    BenchLoop{"openat2",
+              "the same by openat2 without symbolic links, the call callgate makes of it"},
     BenchLoop{"relative", "open and close of a relative name"},
     BenchLoop{"symlink", "open and close through a symbolic link"},
     BenchLoop{"missing", "open of a name that does not exist"},
@@ -259,8 +260,8 @@ Result<double> run_loop(const LoopRequest& request) {
   CALLGATE_TRY([[maybe_unused]] Unit lived, make_past(call, request.past));
   const int64_t duration = request.milliseconds * int64_t{1'000'000};
   if (const int error = call(); error != 0) return Error{error};  // caches, the argument area
-  const Count count = request.tasks == 1 ? call_for(call, duration)
-                                         : call_together(call, request.tasks, duration);
+  const Count count =
+      request.tasks == 1 ? call_for(call, duration) : call_together(call, request.tasks, duration);
   if (count.error != 0 || count.calls == 0) return Error{count.error != 0 ? count.error : ECHILD};
   return static_cast<double>(count.elapsed_ns) / static_cast<double>(count.calls);
 }
