@@ -39,6 +39,8 @@ bool need_present(const SyscallRow& row, const FilterInputs& inputs) {
       return inputs.limits;
     case Need::Affinity:
       return inputs.co_schedule;
+    case Need::Credentials:
+      return inputs.privileged;
     case Need::Audit:
       return inputs.observe_all;
   }

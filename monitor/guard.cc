@@ -8,7 +8,6 @@
 
 #include "monitor/model_naive.h"
 
-
 namespace callgate {
 namespace {
 
@@ -57,6 +56,7 @@ bool redirects(Operation operation) {
     case Operation::Signal:
     case Operation::TargetProcess:
     case Operation::Affinity:
+    case Operation::Credentials:
     case Operation::Clone:
     case Operation::Unshare:
     case Operation::Prctl:
@@ -76,8 +76,8 @@ uint64_t Stop::argument(Role role) const {
   return index < 0 ? 0 : arguments[static_cast<size_t>(index)];
 }
 
-Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area, Mirror& mirror,
-           EventSink& sink, OwnProcesses own)
+Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area,
+             Mirror& mirror, EventSink& sink, OwnProcesses own)
     : options_(options),
       policy_(policy),
       area_(area),
@@ -86,9 +86,8 @@ Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& 
       own_(own),
       own_credentials_(credentials_of_this_process()),
       privileged_(geteuid() == 0),
-      resolver_(
-          [this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
-          own_credentials_) {}
+      resolver_([this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
+                own_credentials_) {}
 
 bool Guard::is_own(pid_t pid) const {
   return pid == own_.front || pid == own_.monitor || keepers_.is_keeper(pid);
@@ -170,6 +169,9 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
       return Refuse{EPERM};
     case Operation::Rlimit:
       return rlimit_call(task, stop);
+    case Operation::Credentials:
+      task.credentials.reset();  // whatever it becomes is read when it is next asked for
+      return Proceed{};
     case Operation::None:
     case Operation::FdStat:
     case Operation::SocketPair:
@@ -181,7 +183,7 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
 }
 
 Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
-                        std::string operation) {
+                         std::string operation) {
   Event event;
   event.time_ns = now_ns();
   event.tid = task.tid;
@@ -212,7 +214,7 @@ Answer Guard::observed(const Stop& stop, Event event, bool log) {
 }
 
 Answer Guard::decided(Task& task, const Stop& stop, Event event, const Decision& decision,
-                     Answer allowed) {
+                      Answer allowed) {
   event.rule = decision.rule;
   event.log = decision.log;
   if (decision.allowed()) {
@@ -264,11 +266,16 @@ Answer Guard::exhausted(Task& task, const Stop& stop, int error) {
   return Refuse{error};
 }
 
-Result<Credentials> Guard::credentials_of(const Task& task) const {
+// Only the task itself can change them, by calls that are traced (Operation::Credentials) or
+// execve.
+Result<Credentials> Guard::credentials_of(Task& task) const {
   // Without privilege nobody can become another user under no_new_privs.
   if (!privileged_) return own_credentials_;
-  CALLGATE_TRY(TaskStatus status, read_task_status(task.tid));
-  return std::move(status.credentials);
+  if (!task.credentials) {
+    CALLGATE_TRY(TaskStatus status, read_task_status(task.tid));
+    task.credentials = std::make_unique<Credentials>(std::move(status.credentials));
+  }
+  return *task.credentials;
 }
 
 Result<std::string> Guard::read_path(Task& task, uint64_t address) const {

@@ -2,9 +2,15 @@
 // no task and resumes none; the tracer does what the answer says.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
+#include <unordered_set>
 
 #include "arch/syscall_table.h"
 #include "monitor/answer.h"
@@ -48,7 +54,7 @@ enum class Finished : uint8_t { Done, RunAgain };
 class Guard {
  public:
   Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area, Mirror& mirror,
-       EventSink& sink, OwnProcesses own);
+        EventSink& sink, OwnProcesses own);
 
   Answer consider(Task& task, const Stop& stop);
   // `result` is what the kernel answered, and may be replaced. The flight's event is recorded.
@@ -72,7 +78,7 @@ class Guard {
   Answer observed(const Stop& stop, Event event, bool log);
   void record(Event event, int64_t result);
   bool enforcing() const { return options_.enforce; }
-  Result<Credentials> credentials_of(const Task& task) const;
+  Result<Credentials> credentials_of(Task& task) const;
   Result<std::string> read_path(Task& task, uint64_t address) const;
   // A redirect in registers alone, and one that also has a slot in the argument area.
   Result<Track> begin_redirect_registers(const Task& task, const Stop& stop);
@@ -104,6 +110,7 @@ class Guard {
   Result<OpenRequest> read_open(Task& task, const Stop& stop) const;
   Result<std::string> read_open_path(Task& task, const Stop& stop, const OpenRequest& open) const;
   std::optional<Answer> open_optimistically(Task& task, const Stop& stop, const OpenRequest& open);
+  void remember_links(const std::string& text, const Place& place);
   Answer open_resolved(Task& task, const Stop& stop, const OpenRequest& open);
   Answer redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
                        const std::string& path, bool by_name, std::optional<Event> event,
@@ -112,6 +119,9 @@ class Guard {
 
   // guard_exec.cc
   Answer exec_call(Task& task, const Stop& stop);
+  Result<std::string> interpreter_of(const Place& place, const Credentials& credentials);
+  std::optional<Named> named_plainly(Task& task, const Stop& stop) const;
+  bool maps_allowed_file(const Task& task, int fd) const;
   Answer map_call(Task& task, const Stop& stop);
   Answer protect_call(Task& task, const Stop& stop);
   Answer area_call(Task& task, const Stop& stop);
@@ -165,6 +175,10 @@ class Guard {
   Keepers keepers_;
   Resolver resolver_;
   CallSites call_sites_;
+  // Device, inode and time of the last change of a program, and who looked.
+  using ImageIdentity = std::tuple<dev_t, ino_t, time_t, long, uid_t>;
+  std::map<ImageIdentity, std::string> interpreters_;
+  std::unordered_set<std::string> linked_names_;  // absolute names that passed a symlink last time
 };
 
 }  // namespace callgate

@@ -346,7 +346,7 @@ Answer Guard::socketcall(Task& task, const Stop& stop) {
   }
   for (size_t i = 0; i < words.size(); ++i) plain.arguments[i] = words[i];
   const bool unaddressed = plain.row->operation == Operation::SendTo && words[4] == 0;
-  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? dispatch(task, plain)
+  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? consider(task, plain)
                                                                  : Answer(Proceed{});
   if (auto* track = std::get_if<Track>(&answer); track != nullptr && !track->flight.redirected) {
     auto redirect = begin_redirect_registers(task, plain);

@@ -12,8 +12,10 @@
 #include <climits>
 #include <cstring>
 
+#include "arch/return_stub.h"
 #include "monitor/guard.h"
 #include "monitor/named.h"
+#include "monitor/plain_name.h"
 
 namespace callgate {
 namespace {
@@ -21,60 +23,24 @@ namespace {
 constexpr int kMaxAttempts = 16;  // a name that changes this often under us is refused
 constexpr mode_t kAllModeBits = 07777;
 // What open() knows; openat2 refuses what it does not (fs/open.c, build_open_how).
+constexpr uint64_t kLargeFile =
+    0100000;  // O_LARGEFILE: libc says 0 for it where it goes without saying
 constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
-                                O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | 0100000 /*O_LARGEFILE*/ |
+                                O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | kLargeFile |
                                 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH |
                                 O_TMPFILE;
 constexpr uint64_t kPathOnlyFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
-bool has_dotdot(std::string_view path) {
-  for (size_t at = path.find(".."); at != std::string_view::npos; at = path.find("..", at + 1)) {
-    const bool begins = at == 0 || path[at - 1] == '/';
-    const bool ends = at + 2 == path.size() || path[at + 2] == '/';
-    if (begins && ends) return true;
-  }
-  return false;
-}
-
-// "/a//b/./c/" -> "/a/b/c/": equal for the kernel, and what a pattern is matched against.
-std::string squeeze(std::string_view path) {
-  std::string out;
-  for (size_t at = 0; at < path.size();) {
-    const size_t begin = path.find_first_not_of('/', at);
-    if (begin == std::string_view::npos) break;
-    const size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view part = path.substr(begin, end - begin);
-    if (part != ".") out.append("/").append(part);
-    at = end;
-  }
-  const bool directory = path.ends_with('/') || path.ends_with("/.");
-  if (out.empty() || directory) out += '/';
-  return out;
-}
-
-// "/lib/x" -> "/usr/lib/x" on a merged /usr: the one symlink that most names pass. It is read each
-// time, and what it led to is what is judged and opened, so nothing is taken on trust.
-std::string past_root_link(std::string path) {
-  constexpr std::array<std::string_view, 6> kMerged = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
-  const size_t end = path.find('/', 1);
-  if (end == std::string::npos) return path;
-  const std::string_view first = std::string_view(path).substr(1, end - 1);
-  if (std::find(kMerged.begin(), kMerged.end(), first) == kMerged.end()) return path;
-  auto target = read_link(path.substr(0, end));
-  if (!target.ok() || target->empty()) return path;
-  if (target->front() != '/') target->insert(0, "/");
-  if (has_dotdot(*target) || target->ends_with('/')) return path;
-  return *target + path.substr(end);
-}
-
-// Looking "." up needs search permission on the directory itself.
-bool ends_in_dot(std::string_view path) { return path.ends_with("/.") || path == "."; }
-
 // What the kernel says of the flags alone, which it judges before the name and the descriptor.
 int wrong_open_flags(const open_how& how) {
   const long answer = syscall(SYS_openat2, -1, "x", &how, sizeof how);
   return answer < 0 && errno != EBADF ? errno : 0;
+}
+
+bool is_sticky(const UniqueFd& directory) {
+  struct stat st {};
+  return ::fstat(directory.get(), &st) == 0 && (st.st_mode & S_ISVTX) != 0;
 }
 
 std::string_view without_slash(std::string_view path) {
@@ -88,6 +54,10 @@ struct OpenRequest {
   std::string text;
   open_how how{};
   bool create_removed = false;
+  bool exclusive_added = false;
+  // A 32-bit open that keeps off what lies beyond 2 GiB. openat2 has no such thing: it is large for
+  // every caller of a 64-bit kernel (fs/open.c, force_o_largefile).
+  bool small_file = false;
   [[nodiscard]] bool has(uint64_t flag) const { return (how.flags & flag) == flag; }
   [[nodiscard]] bool tmpfile() const { return (how.flags & kTmpfile) != 0; }
   [[nodiscard]] bool path_only() const { return has(O_PATH); }
@@ -129,6 +99,7 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   flags &= kOpenFlags;
   if ((flags & O_PATH) != 0) flags &= kPathOnlyFlags;
   open.how.flags = flags;
+  open.small_file = pointer_size(stop.abi) == 4 && (flags & (kLargeFile | O_PATH)) == 0;
   if ((flags & (O_CREAT | kTmpfile)) != 0) open.how.mode = stop.argument(Role::Mode) & kAllModeBits;
   CALLGATE_TRY(open.text, read_open_path(task, stop, open));
   return open;
@@ -165,8 +136,9 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
                                                  const OpenRequest& open) {
   if (task.retry.resolve || !enforcing() || options_.observe_all || open.tmpfile() ||
       options_.model != Model::Sealed || open.how.resolve != 0 || open.path_only() ||
-      open.text.empty() || has_dotdot(open.text) ||
-      ends_in_dot(open.text) || (open.creates() && open.text.ends_with('/'))) {
+      open.small_file || open.text.empty() || has_dotdot(open.text) ||
+      linked_names_.contains(open.text) || ends_in_dot(open.text) ||
+      (open.creates() && open.text.ends_with('/'))) {
     return std::nullopt;
   }
   const bool relative = open.text.front() != '/';
@@ -196,6 +168,19 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
   return redirect_open(task, stop, open, path, true, std::move(event), {}, false, relative);
 }
 
+// An attempt that is known to end in ELOOP (a library by its short name, again in each process)
+// need not be made. Only the time is at stake: either way the name is judged by what is there.
+void Guard::remember_links(const std::string& text, const Place& place) {
+  constexpr size_t kMostRemembered = 4096;
+  if (!text.starts_with('/')) return;
+  if (place.links.empty()) {
+    linked_names_.erase(text);
+    return;
+  }
+  if (linked_names_.size() >= kMostRemembered) linked_names_.clear();
+  linked_names_.insert(text);
+}
+
 Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& request) {
   OpenRequest open = request;
   PathOps ops = open.ops();
@@ -218,6 +203,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
     named.place = *std::move(place);
   }
   Place& place = named.place;
+  remember_links(open.text, place);
   event.objects.push_back(object_of(named));
   if (const int wrong = wrong_open_flags(request.how); wrong != 0) {
     return failed_lookup(task, std::move(event), wrong);
@@ -252,10 +238,9 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
 
   const bool link_itself = place.is_symlink();
   std::vector<UniqueFd> pins;
-  const bool by_object = place.exists() && (place.magic || !place.parent.valid());
   const bool too_long = place.real.size() + 2 > PATH_MAX;
   const bool by_name = !place.nameless && !place.deleted && !task.retry.pin && !too_long &&
-                       !(place.magic && place.exists());
+                       !open.small_file && !(place.magic && place.exists());
   if (by_name) {
     std::string path = place.real;
     if (place.trailing_slash && path.back() != '/') path += '/';
@@ -264,6 +249,12 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return Refuse{credentials.error().code};
   const bool directory = place.is_directory();
+  // O_NOFOLLOW would stay to be seen (F_GETFL), so it is left as the program has it: what exists is
+  // opened as the object it is, unless the kernel has to see the directory (fs.protected_regular),
+  // and what does not exist yet is created, or the whole is done again.
+  const bool by_object =
+      place.exists() && (place.magic || !place.parent.valid() ||
+                         (!open.has(O_NOFOLLOW) && !(open.creates() && is_sticky(place.parent))));
   UniqueFd& fd = by_object ? place.object : place.parent;
   auto path = keepers_.path_to(fd.get(), *credentials);
   if (!path.ok()) return exhausted(task, stop, path.error().code);
@@ -275,7 +266,12 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   } else {
     *path += "/" + place.leaf;
     if (place.trailing_slash) *path += "/";
-    open.how.flags |= O_NOFOLLOW;  // the leaf has been followed already
+    if (place.exists() || !open.creates()) {
+      open.how.flags |= O_NOFOLLOW;  // the leaf has been followed already
+    } else {
+      open.exclusive_added = !open.has(O_EXCL);
+      open.how.flags |= O_EXCL;
+    }
   }
   open.how.resolve = 0;
   return redirect_open(task, stop, open, *path, false, std::move(kept), std::move(pins),
@@ -294,17 +290,34 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
   flight.loop_is_genuine = loop_is_genuine;
   flight.may_pin = may_pin && by_name;
   flight.create_removed = open.create_removed;
+  flight.exclusive_added = open.exclusive_added;
+  // Whoever waits for nothing at the exit but its registers gets them back by itself.
+  flight.returns_itself = by_name && stop.abi == Abi::X86_64 && area_.has_stub() &&
+                          area_.plenty() && !flight.event && !loop_is_genuine &&
+                          !open.create_removed && !open.exclusive_added && flight.pins.empty();
+  if (flight.returns_itself) {
+    auto frame_at = flight.slot.put_value(return_frame(*flight.original));
+    if (!frame_at.ok()) return exhausted(task, stop, frame_at.error().code);
+    track->changed->set_instruction_pointer(ArgumentArea::kAddress + return_stub_entry());
+  }
   open_how how = open.how;
   how.resolve = by_name ? RESOLVE_NO_SYMLINKS : 0;
   auto path_at = flight.slot.put_string(path);
   if (!path_at.ok()) return exhausted(task, stop, path_at.error().code);
+  Registers& changed = *track->changed;
+  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
+  changed.set_argument(stop.abi, 1, static_cast<uint64_t>(*path_at));
+  if (open.small_file) {  // always pinned, so openat's lack of RESOLVE_NO_SYMLINKS is no loss
+    static const SyscallRow* const openat = find_syscall("openat");
+    changed.set_number(stop.abi, openat->number[static_cast<size_t>(stop.abi)]);
+    changed.set_argument(stop.abi, 2, how.flags);
+    changed.set_argument(stop.abi, 3, how.mode);
+    return *std::move(track);
+  }
   auto how_at = flight.slot.put_value(how);
   if (!how_at.ok()) return exhausted(task, stop, how_at.error().code);
   static const SyscallRow* const openat2 = find_syscall("openat2");
-  Registers& changed = *track->changed;
   changed.set_number(stop.abi, openat2->number[static_cast<size_t>(stop.abi)]);
-  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
-  changed.set_argument(stop.abi, 1, static_cast<uint64_t>(*path_at));
   changed.set_argument(stop.abi, 2, static_cast<uint64_t>(*how_at));
   changed.set_argument(stop.abi, 3, sizeof how);
   return *std::move(track);
@@ -320,6 +333,8 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
     next.pin = true;
   } else if (result == -ENOENT && flight.create_removed) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
+  } else if (result == -EEXIST && flight.exclusive_added) {
+    next.resolve = true;  // somebody else has created it meanwhile
   } else {
     return Finished::Done;
   }

@@ -246,7 +246,11 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
 Answer Guard::failed_name(Task& task, const Stop& stop, Event event, int error) {
   const char* name = name_that_fails(error);
   const int directory = stop.row->argument(Role::DirFd);
-  const bool expressible = name != nullptr ? error != EBADF || directory >= 0 : error == EFAULT;
+  // An address that nobody can map: the kernel's own half, which has no name in 32 bits. There every
+  // address may be the program's, and EFAULT must not become another look at its memory.
+  constexpr uint64_t kNobodys = ~uint64_t{0xffff};
+  const bool expressible = name != nullptr ? error != EBADF || directory >= 0
+                                           : error == EFAULT && pointer_size(stop.abi) == 8;
   if (!expressible || !enforcing() || options_.model != Model::Sealed) {
     if (has_wrong_flags(stop)) error = EINVAL;
     return failed_lookup(task, std::move(event), error);
@@ -254,7 +258,6 @@ Answer Guard::failed_name(Task& task, const Stop& stop, Event event, int error) 
   auto track = begin_redirect(task, stop);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
   if (error == EFAULT) {
-    constexpr uint64_t kNobodys = ~uint64_t{0xffff};  // the kernel's own half, in either width
     track->changed->set_argument(stop.abi, stop.row->argument(Role::Path), kNobodys);
   } else {
     auto at = track->flight.slot.put_string(name);

@@ -43,6 +43,7 @@ struct InFlight {
   Abi abi = Abi::X86_64;
   const SyscallRow* row = nullptr;
   bool redirected = false;             // registers differ from `original`
+  bool returns_itself = false;         // through the return stub: no exit stop is asked for
   std::optional<Registers> original;   // always there when redirected
   ArgumentArea::Slot slot;
   std::vector<UniqueFd> pins;          // what /proc/<keeper>/fd/<n> leads to while the call runs
@@ -51,6 +52,7 @@ struct InFlight {
   bool loop_is_genuine = false;        // OpenByName: ELOOP is the program's own
   bool may_pin = false;                // OpenByName: EACCES may be the longer walk's fault
   bool create_removed = false;         // OpenByName: O_CREAT was taken away from an existing file
+  bool exclusive_added = false;        // OpenByName: O_EXCL is ours
   uint64_t device = 0;                 // Exec: identity of the object that was judged
   uint64_t inode = 0;
   SocketFacts facts;                   // Socket: what is being made or bound (`inode`)

@@ -153,6 +153,7 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);
   inputs.observe_all = options.observe_all || !options.enforce;
   inputs.co_schedule = options.co_schedule;
+  inputs.privileged = geteuid() == 0;
   inputs.area_segment = area->segment();
   inputs.window_end = ArgumentArea::kWindowEnd;
   auto filter = compile_filter(inputs);

@@ -15,6 +15,7 @@ The head of each file is a contract; its keys:
                                      is fine (the filter refused, or the kernel did)
     needs: root | x86 | ipv6 ...     else skipped, saying so
     launch: WORD ...                 inherit-dirfd, victim, tty, marker, outside-daemon
+    bits: 64, for REASON             no i386 program (attacks32_test.py); runs as this machine's alone
     time: MS                         how long a race runs
     bare: held                       nothing to win without a monitor
     default: held | any              `any`: the sandbox may be killed over it
@@ -42,7 +43,7 @@ import support
 from support import SOURCE, BUILD, CALLGATE, IS_ROOT, environment, remove_tree, run, snapshot
 
 KEYS = ("attack", "class", "severity", "models", "trap", "naive", "kernel", "sealed", "source",
-        "policy", "report", "needs", "launch", "time", "bare", "default")
+        "policy", "report", "needs", "launch", "bits", "time", "bare", "default")
 REQUIRED = ("attack", "class", "severity", "trap", "naive", "kernel", "sealed", "source", "policy",
             "report")
 CLASSES = {"state", "names", "indirect", "races", "abi", "lifecycle", "seccomp", "effects", "input"}
@@ -226,9 +227,11 @@ def run_on_tty(argv, env, timeout):
 
 
 class Attack:
+    programs = "attacks"  # the folder of the build tree
+
     def __init__(self, path):
         self.path, self.id, self.head = path, path.stem, read_head(path)
-        self.program = BUILD / "attacks" / self.id
+        self.program = BUILD / self.programs / self.id
         self.models = " ".join(self.head.get("models", [])).split()
         self.needs = " ".join(self.head.get("needs", [])).split()
         self.launch = " ".join(self.head.get("launch", [])).split()
@@ -349,7 +352,7 @@ class AttackTest(unittest.TestCase):
         self.assertIsNone(lost, f"\n{outcome}")
 
 
-def load_tests(loader, _tests, _pattern):
+def load_tests(loader, _tests, _pattern, kind=Attack):
     suite = unittest.TestSuite()
     wanted = os.environ.get("CALLGATE_ATTACKS", "").split()
     paths = sorted((SOURCE / "attacks").glob("*/*.cc"))
@@ -357,7 +360,7 @@ def load_tests(loader, _tests, _pattern):
         if wanted and path.stem not in wanted:
             continue
         name = path.stem.replace("-", "_")
-        case = type(name, (AttackTest,), {"attack": Attack(path)})
+        case = type(name, (AttackTest,), {"attack": kind(path)})
         suite.addTests(loader.loadTestsFromTestCase(case))
     return suite
 
