@@ -72,7 +72,7 @@ std::string bench_policy_text(BenchPolicy policy, const std::string& directory) 
       text += idle_rules(kManyRules);
       break;
     case BenchPolicy::Server:
-      text += "network allow tcp bind,listen,accept 127.0.0.1:*\n";
+      text += "network allow tcp bind 127.0.0.1:*\nnetwork allow tcp listen,accept\n";
       break;
   }
   return text;

@@ -46,30 +46,39 @@ std::string said(Error error) {
   return error.code == ETIME ? "it did not end and was killed" : std::strerror(error.code);
 }
 
-// The tracer among the children of a `callgate run`.
-Result<pid_t> monitor_of(pid_t front) {
+// Megabytes that a process has resident, what it shares with others counted in full.
+double resident_megabytes(const std::string& status) {
+  constexpr std::string_view kField = "\nVmRSS:";
+  const size_t at = status.find(kField);
+  if (at == std::string::npos) return 0;
+  return std::strtod(status.c_str() + at + kField.size(), nullptr) * 1024 / 1e6;
+}
+
+// Of callgate's own processes together: the front, its monitor and that one's keepers.
+Result<double> own_megabytes(pid_t front) {
+  std::map<pid_t, std::vector<std::pair<pid_t, std::string>>> callgates;  // by parent, with status
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", failed)) {
     const std::string name = entry.path().filename();
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
+    auto text = read_whole_file(entry.path().string() + "/status");
+    if (!text.ok() || !text->starts_with("Name:\tcallgate-")) continue;
     auto status = read_task_status(pid);
-    if (!status.ok() || status->parent != front) continue;
-    auto comm = read_whole_file(entry.path().string() + "/comm");
-    if (comm.ok() && *comm == "callgate-mon\n") return pid;
+    if (status.ok()) callgates[status->parent].emplace_back(pid, *std::move(text));
   }
-  return Error{ESRCH};
-}
-
-// Megabytes; VmRSS counts what is shared with nobody else, too.
-Result<double> resident_megabytes(pid_t pid) {
-  CALLGATE_TRY(const std::string status,
-               read_whole_file("/proc/" + std::to_string(pid) + "/status"));
-  constexpr std::string_view kField = "\nVmRSS:";
-  const size_t at = status.find(kField);
-  if (at == std::string::npos) return Error{ESRCH};
-  return std::strtod(status.c_str() + at + kField.size(), nullptr) * 1024 / 1e6;
+  if (callgates[front].empty()) return Error{ESRCH};
+  CALLGATE_TRY(const std::string own,
+               read_whole_file("/proc/" + std::to_string(front) + "/status"));
+  double megabytes = resident_megabytes(own);
+  for (const auto& [monitor, monitor_status] : callgates[front]) {
+    megabytes += resident_megabytes(monitor_status);
+    for (const auto& [keeper, keeper_status] : callgates[monitor]) {
+      megabytes += resident_megabytes(keeper_status);
+    }
+  }
+  return megabytes;
 }
 
 }  // namespace
@@ -188,8 +197,7 @@ BenchRunner::Measured BenchRunner::run_memory(const MemoryWork& work, Job job) c
   BenchProcess process;
   return run_program(process, job, [](BenchProcess& crowd) -> Result<double> {
     CALLGATE_TRY([[maybe_unused]] const std::string there, crowd.read_line());
-    CALLGATE_TRY(const pid_t monitor, monitor_of(crowd.pid()));
-    return resident_megabytes(monitor);
+    return own_megabytes(crowd.pid());
   });
 }
 

@@ -172,7 +172,7 @@ std::vector<BenchWork> memory() {
                      {Contestant::Sealed},
                      {{Kind::AtMost, limit}}};
   };
-  return {work("memory-1", "the monitor's memory at one task", {.processes = 1}),
+  return {work("memory-1", "callgate's processes together at one task", {.processes = 1}),
           work("memory-1000-processes", "at 1,000 processes", {.processes = 1000}),
           work("memory-2000-threads", "at 2,000 threads", {.processes = 1, .threads = 2000})};
 }
@@ -245,7 +245,7 @@ const char* group_title(BenchGroup group) {
     case BenchGroup::Start:
       return "Start-up, milliseconds";
     case BenchGroup::Memory:
-      return "Memory of the monitor, megabytes";
+      return "Memory of callgate's own processes, megabytes resident";
     case BenchGroup::Scale:
       return "Scale, microseconds a call";
   }

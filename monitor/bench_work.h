@@ -30,7 +30,7 @@ struct StartWork {};
 struct ServerWork {
   const char* request;  // "kept", "new", "file"
 };
-// What the monitor occupies while so many tasks exist.
+// What callgate occupies while so many tasks exist.
 struct MemoryWork {
   int processes = 0;
   int threads = 0;

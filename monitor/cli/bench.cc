@@ -183,8 +183,9 @@ int measure(const std::vector<const BenchWork*>& works, BenchRunner::Settings se
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
 
-  bool printed = print(machine_text() + "; callgate " CALLGATE_VERSION ", " +
-                       std::to_string(report.rounds) + " rounds\n");
+  bool printed =
+      print(machine_text() + "; callgate " CALLGATE_VERSION ", " + std::to_string(report.rounds) +
+            " rounds" + (report.quick ? ", quick: short loops, smaller works\n" : "\n"));
   for (const BenchGroup group : kBenchGroups) {
     std::vector<const BenchWork*> members;
     std::copy_if(works.begin(), works.end(), std::back_inserter(members),

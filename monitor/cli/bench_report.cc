@@ -53,7 +53,8 @@ std::string contestant_line(const WorkResult& result, Contestant who, double mos
   line += right(figure(spread.median), 8) + "  " +
           left(figure(spread.low) + "-" + figure(spread.high), 15);
   line += right(times(ratio(result, who, Contestant::Bare)), 7);
-  line += right(times(ratio(result, who, Contestant::Null)), 7) + "  ";
+  const bool over_null = who != Contestant::Bare && who != Contestant::Null;
+  line += right(over_null ? times(ratio(result, who, Contestant::Null)) : "", 7) + "  ";
   const double part = most > 0 ? spread.median / most : 0;
   line.append(static_cast<size_t>(std::lround(part * kBarWidth)), '#');
   while (line.ends_with(' ')) line.pop_back();
