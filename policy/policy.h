@@ -121,7 +121,8 @@ class Policy {
   // What the policy means, for a person (`callgate check --show`).
   [[nodiscard]] std::string describe() const;
   // Findings of `callgate check`: "file:line:column: warning: ..." each.
-  [[nodiscard]] std::span<const std::string> warnings() const;
+  // Found when asked for: a run does not need them.
+  [[nodiscard]] std::vector<std::string> warnings() const;
 
  private:
   std::unique_ptr<Impl> impl_;
