@@ -4,6 +4,7 @@
 #include <sys/shm.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "arch/return_stub.h"
