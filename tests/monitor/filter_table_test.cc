@@ -66,6 +66,7 @@ FilterInputs inputs_of(const Case& c, const Policy& policy) {
   inputs.limits = !policy.limits().empty();
   inputs.observe_all = c.audit;
   inputs.co_schedule = true;
+  inputs.privileged = true;
   inputs.area_segment = kSegment;
   inputs.window_end = ArgumentArea::kWindowEnd;
   return inputs;
@@ -106,8 +107,9 @@ bool tells_apart(const SyscallRow& row, const Case& c) {
       return c.audit || c.network;
     case Operation::Rlimit:
       return c.limits;
-    case Operation::Affinity:  // the mask that a program set is its own
-    case Operation::Exec:      // the new image must be ours to watch
+    case Operation::Credentials:  // a task of a root run becomes another
+    case Operation::Affinity:     // the mask that a program set is its own
+    case Operation::Exec:         // the new image must be ours to watch
     case Operation::GuardArea:
     case Operation::SharedMemory:
     case Operation::Signal:  // never to the monitor
