@@ -18,14 +18,14 @@
 namespace callgate {
 namespace {
 
+constexpr const char* kUnwatchableReason = "a program that cannot be read cannot be watched";
 constexpr size_t kHeaderBytes = 256;  // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
 
 // The interpreter a "#!" line names, or empty.
 std::string script_interpreter(std::string_view header) {
   if (!header.starts_with("#!")) return {};
-  header = header.substr(2, header.find('\n') == std::string_view::npos
-                                ? std::string_view::npos
-                                : header.find('\n') - 2);
+  header = header.substr(2, header.find('\n') == std::string_view::npos ? std::string_view::npos
+                                                                        : header.find('\n') - 2);
   const size_t begin = header.find_first_not_of(" \t");
   if (begin == std::string_view::npos) return {};
   header.remove_prefix(begin);
@@ -40,6 +40,16 @@ std::string living_name(const std::string& name, uint64_t inode) {
   struct stat st {};
   if (::lstat(name.c_str(), &st) == 0 && st.st_ino == inode) return name;
   return name.substr(0, name.size() - kDeleted.size());
+}
+
+// A program as the task may read it; invalid where it may not. The kernel makes a process that runs
+// such a program undumpable, and so hides it from an unprivileged monitor.
+Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, const Place& place) {
+  const ScopedIdentity eyes(own, task);
+  if (!eyes.ok()) return Error{EACCES};
+  if (!S_ISREG(place.st.st_mode)) return UniqueFd();
+  const std::string path = "/proc/self/fd/" + std::to_string(place.object.get());
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
 }  // namespace
@@ -59,29 +69,26 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
   if (decision.allowed() && S_ISREG(place.st.st_mode)) {
     auto credentials = credentials_of(task);
     if (!credentials.ok()) return Refuse{credentials.error().code};
-    UniqueFd image;
-    {
-      const ScopedIdentity eyes(own_credentials_, *credentials);
-      if (!eyes.ok()) return Refuse{EACCES};
-      image.reset(::open(("/proc/self/fd/" + std::to_string(place.object.get())).c_str(),
-                         O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    }
-    if (!image.valid() && !privileged_ && enforcing()) {
-      // The kernel would make the process undumpable and so hide it from an unprivileged monitor.
-      return refuse_for(task, stop, std::move(event), EACCES,
-                        "a program that cannot be read cannot be watched");
+    auto image = open_image(own_credentials_, *credentials, place);
+    if (!image.ok()) return Refuse{EACCES};
+    if (!image->valid() && !privileged_ && enforcing()) {
+      return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
     }
     std::array<char, kHeaderBytes> header{};
-    const ssize_t n = image.valid() ? ::pread(image.get(), header.data(), header.size(), 0) : 0;
+    const ssize_t n = image->valid() ? ::pread(image->get(), header.data(), header.size(), 0) : 0;
     const std::string interpreter =
         script_interpreter(std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
     if (!interpreter.empty()) {
       auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, interpreter, {});
       if (other.ok() && other->exists()) {
         const Decision second = judge(PathOp::Execute, *other);
+        auto runs = open_image(own_credentials_, *credentials, *other);
         if (!second.allowed()) {
           event.objects.push_back({interpreter, other->name, other->links});
           decision = second;
+        } else if (S_ISREG(other->st.st_mode) && !privileged_ && enforcing() &&
+                   !(runs.ok() && runs->valid())) {
+          return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
         }
       }
     }
@@ -184,7 +191,8 @@ Answer Guard::protect_call(Task& task, const Stop& stop) {
   auto mappings = read_mappings(task.tid);
   Event event = start_event(task, stop, Event::Kind::Path, "execute");
   if (!mappings.ok()) {
-    return refuse_for(task, stop, std::move(event), EACCES, "the program's mappings are unreadable");
+    return refuse_for(task, stop, std::move(event), EACCES,
+                      "the program's mappings are unreadable");
   }
   for (const Mapping& mapping : *mappings) {
     if (mapping.end <= start || mapping.start >= end) continue;
@@ -212,9 +220,8 @@ Answer Guard::area_call(Task& task, const Stop& stop) {
     const bool names_segment = mux ? sub == 21 || sub == 24 : row.argument(Role::ShmId) >= 0;
     const bool names_address = mux ? sub == 21 || sub == 22 : row.argument(Role::Address) >= 0;
     touches = (names_segment && id == area_.segment()) ||
-              (names_address && address != 0 &&
-               address < ArgumentArea::kWindowEnd && address + 1 != 0 &&
-               (address >= ArgumentArea::kAddress || row.name != "shmdt"));
+              (names_address && address != 0 && address < ArgumentArea::kWindowEnd &&
+               address + 1 != 0 && (address >= ArgumentArea::kAddress || row.name != "shmdt"));
     if (names_segment && id != area_.segment() && address != 0 &&
         address < ArgumentArea::kAddress) {
       touches = true;  // a segment of unknown length below the window might reach into it

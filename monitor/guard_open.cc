@@ -23,9 +23,9 @@ constexpr int kMaxAttempts = 16;  // a name that changes this often under us is 
 constexpr mode_t kAllModeBits = 07777;
 // What open() knows; openat2 refuses what it does not (fs/open.c, build_open_how).
 constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
-                                O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | 0100000 /*O_LARGEFILE*/ |
-                                O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH |
-                                O_TMPFILE;
+                                O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT |
+                                0100000 /*O_LARGEFILE*/ | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |
+                                O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE;
 constexpr uint64_t kPathOnlyFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
@@ -57,7 +57,8 @@ std::string squeeze(std::string_view path) {
 // "/lib/x" -> "/usr/lib/x" on a merged /usr: the one symlink that most names pass. It is read each
 // time, and what it led to is what is judged and opened, so nothing is taken on trust.
 std::string past_root_link(std::string path) {
-  constexpr std::array<std::string_view, 6> kMerged = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+  constexpr std::array<std::string_view, 6> kMerged = {"bin",   "sbin",  "lib",
+                                                       "lib32", "lib64", "libx32"};
   const size_t end = path.find('/', 1);
   if (end == std::string::npos) return path;
   const std::string_view first = std::string_view(path).substr(1, end - 1);
@@ -72,8 +73,7 @@ std::string past_root_link(std::string path) {
 // Looking "." up needs search permission on the directory itself.
 bool ends_in_dot(std::string_view path) { return path.ends_with("/.") || path == "."; }
 
-// What the kernel says of the flags alone, which it judges before the descriptor: without O_CREAT
-// wrong ones might become right.
+// What the kernel says of the flags alone, which it judges before the descriptor.
 bool flags_are_known(const open_how& how) {
   return syscall(SYS_openat2, -1, "x", &how, sizeof how) < 0 && errno == EBADF;
 }
@@ -165,9 +165,9 @@ Answer Guard::open_call(Task& task, const Stop& stop) {
 
 std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
                                                  const OpenRequest& open) {
-  if (!open.named.found() || task.retry.resolve || !enforcing() || options_.observe_all || open.tmpfile() ||
-      options_.model != Model::Sealed || open.how.resolve != 0 || open.path_only() ||
-      open.named.text.empty() || has_dotdot(open.named.text) ||
+  if (!open.named.found() || task.retry.resolve || !enforcing() || options_.observe_all ||
+      open.tmpfile() || options_.model != Model::Sealed || open.how.resolve != 0 ||
+      open.path_only() || open.named.text.empty() || has_dotdot(open.named.text) ||
       ends_in_dot(open.named.text) || (open.creates() && open.named.text.ends_with('/'))) {
     return std::nullopt;
   }
@@ -202,12 +202,14 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
 void Guard::look_up_open(Task& task, OpenRequest& open) {
   Named& named = open.named;
   if (!named.found()) return;
+  if (!flags_are_known(open.how)) return named.fail(Named::Failed::Walk, EINVAL);
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return named.fail(Named::Failed::Walk, credentials.error().code);
   ResolveOptions options;
   options.follow = open.follows();
   options.resolve_flags = open.how.resolve;
   options.creates = open.creates();
+  if (policy_.needs().stat) options.lost = &named.lost;
   auto place = resolver_.resolve(viewer(task, &*credentials), named.dirfd, named.text, options);
   if (!place.ok()) return named.fail(Named::Failed::Walk, place.error().code);
   named.place = *std::move(place);
@@ -249,8 +251,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   }
   // What exists may be opened, but might be gone by then: without the right to create it, the
   // call must not be one that creates.
-  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed() &&
-      flags_are_known(open.how)) {
+  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed()) {
     open.how.flags &= ~uint64_t{O_CREAT};
     open.how.mode = 0;
     open.create_removed = true;
@@ -331,7 +332,7 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
 
 // Flags, length of the name, free descriptors, the name: the kernel's own order.
 Answer Guard::failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open) {
-  if (auto answer = own_failure(task, stop, event, open.named)) return *std::move(answer);
+  if (auto answer = untold(task, stop, event, open.named)) return *std::move(answer);
   event.objects.push_back({open.named.text, "", {}});
   event.lookup_failed = true;
   if (!enforcing() || options_.model != Model::Sealed) {
@@ -359,6 +360,8 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
   } else if (result == -EEXIST && flight.exclusive_added) {
     next.resolve = true;  // it was not there when O_EXCL was added
+  } else if (result < 0 && !next.resolve && policy_.needs().stat) {
+    next.resolve = true;  // where it failed may be nothing to be told
   } else {
     return Finished::Done;
   }
