@@ -99,7 +99,9 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   flags &= kOpenFlags;
   if ((flags & O_PATH) != 0) flags &= kPathOnlyFlags;
   open.how.flags = flags;
-  open.small_file = pointer_size(stop.abi) == 4 && (flags & (kLargeFile | O_PATH)) == 0;
+  // creat has no 32-bit version of its own, and so is large.
+  open.small_file = pointer_size(stop.abi) == 4 && (flags & (kLargeFile | O_PATH)) == 0 &&
+                    stop.row->argument(Role::OpenFlags) >= 0;
   if ((flags & (O_CREAT | kTmpfile)) != 0) open.how.mode = stop.argument(Role::Mode) & kAllModeBits;
   CALLGATE_TRY(open.text, read_open_path(task, stop, open));
   return open;
