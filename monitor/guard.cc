@@ -244,7 +244,7 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
 
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
   static_cast<void>(task);
-  if (error == EMFILE || error == ENFILE || error == ENOMEM) {  // ours: a lookup opens nothing else
+  if (is_exhaustion(error)) {
     event.verdict = Verdict::Deny;
     event.reason = kExhaustedReason;
     record(std::move(event), -error);
@@ -307,6 +307,11 @@ Result<Track> Guard::begin_redirect(const Task& task, const Stop& stop) {
 }
 
 Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
+  for (const ErrorInStead& entry : flight.errors) {
+    if (entry.kernel_says == 0 || result != -entry.kernel_says) continue;
+    result = -entry.means;
+    break;
+  }
   Finished finished = Finished::Done;
   switch (flight.after) {
     case After::OpenByName:
