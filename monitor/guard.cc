@@ -107,7 +107,8 @@ Answer Guard::consider(Task& task, const Stop& stop) {
   if (options_.model == Model::Naive) {
     if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
       Event event = start_event(task, stop, answer->kind, answer->operation);
-      event.objects.push_back({answer->asked, answer->asked, {}});
+      const std::string& believed = answer->believed.empty() ? answer->asked : answer->believed;
+      event.objects.push_back({answer->asked, believed, {}});
       return decided(task, stop, std::move(event), answer->decision, Proceed{});
     }
   }
@@ -200,6 +201,7 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
 }
 
 void Guard::record(Event event, int64_t result) {
+  if (event.time_ns == 0) event.time_ns = now_ns();  // judged at another stop than the call's
   event.result = result;
   sink_.on_event(event);
 }
@@ -240,6 +242,13 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
   Decision decision;
   decision.error = error;
   return decided(task, stop, std::move(event), decision, Proceed{});
+}
+
+// Where `stat` is denied, what is not there is refused as what is there would be.
+std::optional<Decision> Guard::hides(std::string_view name) const {
+  if (!enforcing() || !policy_.needs().stat || !name.starts_with('/')) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, name);
+  return decision.allowed() ? std::nullopt : std::optional(decision);
 }
 
 Answer Guard::failed_lookup(Task& task, Event event, int error) {

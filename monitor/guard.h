@@ -73,6 +73,8 @@ class Guard {
   Answer decided(Task& task, const Stop& stop, Event event, const Decision& decision,
                  Answer allowed);
   Answer refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason);
+  // The refusal that hides whether there is anything by this name; nullopt: it may be known.
+  std::optional<Decision> hides(std::string_view name) const;
   Answer failed_lookup(Task& task, Event event, int error);
   // Our own means have run out (descriptors, memory, slots): the call is refused, and said so.
   Answer exhausted(Task& task, const Stop& stop, int error);

@@ -15,6 +15,7 @@
 #include "arch/return_stub.h"
 #include "monitor/guard.h"
 #include "monitor/named.h"
+#include "monitor/open_how.h"
 #include "monitor/plain_name.h"
 #include "monitor/stand_in.h"
 
@@ -22,15 +23,8 @@ namespace callgate {
 namespace {
 
 constexpr int kMaxAttempts = 16;  // a name that changes this often under us is refused
-constexpr mode_t kAllModeBits = 07777;
 // O_LARGEFILE: libc says 0 for it where it goes without saying.
 constexpr uint64_t kLargeFile = 0100000;
-// What open() knows; openat2 refuses what it does not (fs/open.c, build_open_how).
-constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
-                                O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | kLargeFile |
-                                O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH |
-                                O_TMPFILE;
-constexpr uint64_t kPathOnlyFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
 // What the kernel says of the flags alone, which it judges before the descriptor: without O_CREAT
@@ -76,28 +70,19 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   OpenRequest open;
   if (stop.row->argument(Role::DirFd) >= 0) open.named.dirfd = stop.int_argument(Role::DirFd);
   if (stop.row->argument(Role::OpenHow) >= 0) {
-    const uint64_t size = stop.argument(Role::Size);
-    if (size < sizeof open.how) return Error{EINVAL};
-    if (size > 4096) return Error{E2BIG};
-    std::vector<std::byte> bytes(size);
-    CALLGATE_TRY([[maybe_unused]] Unit read,
-                 TraceeMemory(task.tid).read(TraceeAddr{stop.argument(Role::OpenHow)}, bytes));
-    std::memcpy(&open.how, bytes.data(), sizeof open.how);
-    for (size_t i = sizeof open.how; i < bytes.size(); ++i) {
-      if (bytes[i] != std::byte{0}) return Error{E2BIG};
-    }
+    CALLGATE_TRY(open.how,
+                 read_open_how(TraceeMemory(task.tid), TraceeAddr{stop.argument(Role::OpenHow)},
+                               stop.argument(Role::Size)));
     read_open_name(task, stop, open);
     return open;
   }
-  uint64_t flags = static_cast<unsigned>(stop.argument(Role::OpenFlags));
-  if (stop.row->argument(Role::OpenFlags) < 0) flags = O_CREAT | O_WRONLY | O_TRUNC;  // creat
-  flags &= kOpenFlags;
-  if ((flags & O_PATH) != 0) flags &= kPathOnlyFlags;
-  open.how.flags = flags;
+  const bool creat = stop.row->argument(Role::OpenFlags) < 0;
+  const uint64_t flags = creat ? uint64_t{O_CREAT | O_WRONLY | O_TRUNC}
+                               : static_cast<unsigned>(stop.argument(Role::OpenFlags));
+  open.how = how_to_open(flags, stop.argument(Role::Mode));
   // creat has no 32-bit version of its own, and so is large.
-  open.small_file = pointer_size(stop.abi) == 4 && (flags & (kLargeFile | O_PATH)) == 0 &&
-                    stop.row->argument(Role::OpenFlags) >= 0;
-  if ((flags & (O_CREAT | kTmpfile)) != 0) open.how.mode = stop.argument(Role::Mode) & kAllModeBits;
+  open.small_file =
+      !creat && pointer_size(stop.abi) == 4 && (open.how.flags & (kLargeFile | O_PATH)) == 0;
   read_open_name(task, stop, open);
   return open;
 }

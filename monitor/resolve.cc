@@ -10,7 +10,6 @@
 #include <array>
 #include <climits>
 #include <deque>
-#include <sstream>
 
 #include "monitor/identity.h"
 #include "monitor/open_path.h"
@@ -252,15 +251,9 @@ Result<Place> Resolver::Walk::run(std::string_view path) {
 
 Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
     : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
-  // 24 29 0:22 / /proc rw,relatime - proc proc rw
   auto mounts = read_whole_file("/proc/self/mountinfo");
   if (!mounts.ok()) return;
-  std::istringstream lines(*mounts);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" - proc ") == std::string::npos) continue;
-    std::istringstream words(line);
-    std::string skipped, root, point;
-    words >> skipped >> skipped >> skipped >> root >> point;
+  for (const std::string& point : parse_proc_mounts(*mounts)) {
     if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
   }
 }
