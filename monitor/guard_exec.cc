@@ -55,6 +55,21 @@ Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, con
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
+// The name of the image that a task runs. One that is too long for a link to be read still stands
+// in the list of mappings.
+Result<std::string> image_name(pid_t tid, const struct stat& exe) {
+  auto link = read_link("/proc/" + std::to_string(tid) + "/exe");
+  if (link.ok()) return living_name(*link, exe.st_ino);
+  if (link.error().code != ENAMETOOLONG) return link.error();
+  CALLGATE_TRY(const std::vector<Mapping> mappings, read_mappings(tid));
+  for (const Mapping& mapping : mappings) {
+    if (mapping.inode == exe.st_ino && mapping.device == exe.st_dev) {
+      return living_name(mapping.name, exe.st_ino);
+    }
+  }
+  return link.error();
+}
+
 }  // namespace
 
 // The interpreter that a script's first line names; empty for other programs. What is remembered
@@ -163,8 +178,8 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   const std::string base = "/proc/" + std::to_string(task.tid);
   struct stat exe {};
   const bool known = ::stat((base + "/exe").c_str(), &exe) == 0;
-  auto link = read_link(base + "/exe");
-  std::string name = link.ok() ? living_name(*link, exe.st_ino) : std::string("?");
+  const auto found = image_name(task.tid, exe);
+  const std::string name = found.ok() ? *found : std::string("?");
   task.process->executable = std::make_shared<const std::string>(name);
   // The other models have let the kernel read the name again, and do not look back.
   if (!enforcing() || options_.model != Model::Sealed || !policy_.needs().execute) return true;
@@ -178,7 +193,7 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   event.kind = Event::Kind::Exec;
   event.operation = "execute";
   auto mappings = read_mappings(task.tid);
-  if (!known || !link.ok() || !mappings.ok()) {
+  if (!known || !found.ok() || !mappings.ok()) {
     event.verdict = Verdict::Kill;
     event.reason = "the new program image cannot be read";
     record(std::move(event), -EACCES);

@@ -75,12 +75,13 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
     read_open_name(task, stop, open);
     return open;
   }
-  uint64_t flags = O_CREAT | O_WRONLY | O_TRUNC;  // creat
-  if (stop.row->argument(Role::OpenFlags) >= 0) {
-    flags = static_cast<unsigned>(stop.argument(Role::OpenFlags));
-  }
+  const bool creat = stop.row->argument(Role::OpenFlags) < 0;
+  const uint64_t flags = creat ? uint64_t{O_CREAT | O_WRONLY | O_TRUNC}
+                               : static_cast<unsigned>(stop.argument(Role::OpenFlags));
   open.how = how_to_open(flags, stop.argument(Role::Mode));
-  open.small_file = pointer_size(stop.abi) == 4 && (open.how.flags & (kLargeFile | O_PATH)) == 0;
+  // creat has no 32-bit version of its own, and so is large.
+  open.small_file =
+      !creat && pointer_size(stop.abi) == 4 && (open.how.flags & (kLargeFile | O_PATH)) == 0;
   read_open_name(task, stop, open);
   return open;
 }
