@@ -75,7 +75,8 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
     if (decision.allowed()) decision = judge(new_ops, to->place);
     if (holds_own_file(from->place) || (exchange && holds_own_file(to->place))) decision = Decision{};
   } else {
-    decision = judge(PathOp::Create, to->place);
+    // A second name would be no own file's any more.
+    decision = is_own_file(from->place.name) ? Decision{} : judge(PathOp::Create, to->place);
   }
   if (decision.allowed()) {
     auto wider = widens(from->place, to->place);
