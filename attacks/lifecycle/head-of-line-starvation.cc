@@ -26,7 +26,7 @@
 namespace attack {
 namespace {
 
-constexpr int kFlooders = 2;
+constexpr int kFlooders = 16;
 constexpr int kCalls = 150;
 
 // A client whose openat calls wait at the listener that it sends; it tells whether it got its file.

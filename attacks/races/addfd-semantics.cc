@@ -86,7 +86,7 @@ void strike() {
   std::atomic<bool> stop{false};
   std::thread other([&] {
     for (unsigned turn = 0; !stop; ++turn) {
-      if (turn % 64 == 0) limit_descriptors(0, turn % 128 == 0 ? kSome : kNone);
+      if (turn % 8192 == 0) limit_descriptors(0, turn % 16384 == 0 ? kSome : kNone);
       std::memcpy(place, bad.c_str(), bad.size() + 1);
       for (int i = 0; i < 50; ++i) asm volatile("");
       std::memcpy(place, good.c_str(), good.size() + 1);
