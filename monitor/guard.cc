@@ -249,24 +249,19 @@ std::optional<Decision> Guard::hides(std::string_view name) const {
   return decision.allowed() ? std::nullopt : std::optional(decision);
 }
 
-std::optional<Answer> Guard::hidden(Event& event) {
-  for (const Event::Object& object : event.objects) {
-    const auto decision = hides(object.real);
-    if (!decision) continue;
-    event.operation = path_op_name(PathOp::Stat);
-    event.rule = decision->rule;
-    event.verdict = decision->verdict;
-    const bool kills = decision->verdict == Verdict::Kill;
-    record(std::move(event), kills ? -EACCES : -decision->error);
-    return kills ? Answer(KillProcess{}) : Answer(Refuse{decision->error});
-  }
-  return std::nullopt;
+std::optional<Answer> Guard::hidden(Task& task, const Stop& stop, const Event& event,
+                                    const Named& named) {
+  const auto decision = hides(named.whereabouts());
+  if (!decision) return std::nullopt;
+  Event refused = event;
+  refused.operation = path_op_name(PathOp::Stat);
+  refused.objects = {{named.text, named.whereabouts(), {}}};
+  return decided(task, stop, std::move(refused), *decision, Proceed{});
 }
 
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
   static_cast<void>(task);
-  if (auto refusal = hidden(event)) return *std::move(refusal);
-  if (error == EMFILE || error == ENFILE || error == ENOMEM) {  // ours: a lookup opens nothing else
+  if (is_exhaustion(error)) {
     event.verdict = Verdict::Deny;
     event.reason = kExhaustedReason;
     record(std::move(event), -error);
@@ -329,6 +324,11 @@ Result<Track> Guard::begin_redirect(const Task& task, const Stop& stop) {
 }
 
 Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
+  for (const ErrorInStead& entry : flight.errors) {
+    if (entry.kernel_says == 0 || result != -entry.kernel_says) continue;
+    result = -entry.means;
+    break;
+  }
   Finished finished = Finished::Done;
   switch (flight.after) {
     case After::OpenByName:

@@ -25,6 +25,7 @@
 #include "monitor/tracee_memory.h"
 #include "policy/policy.h"
 
+
 namespace callgate {
 
 struct OpenRequest;
@@ -75,7 +76,8 @@ class Guard {
   Answer failed_lookup(Task& task, Event event, int error);
   // The refusal that hides whether there is anything by this name; nullopt: it may be known.
   std::optional<Decision> hides(std::string_view name) const;
-  std::optional<Answer> hidden(Event& event);
+  std::optional<Answer> hidden(Task& task, const Stop& stop, const Event& event,
+                               const Named& named);
   // Our own means have run out (descriptors, memory, slots): the call is refused, and said so.
   Answer exhausted(Task& task, const Stop& stop, int error);
   Answer observed(const Stop& stop, Event event, bool log);
@@ -91,13 +93,18 @@ class Guard {
   }
 
   // guard_path.cc
-  Answer failed_name(Task& task, const Stop& stop, Event event, int error);
   Answer path_call(Task& task, const Stop& stop);
+  Answer descriptor_call(Task& task, const Stop& stop);
+  Named named(Task& task, const Stop& stop, Role directory, Role path, bool follow);
+  // The call fails, as its name does, in the kernel's own order of errors.
+  Answer failed_name(Task& task, const Stop& stop, Event event, Named& named);
+  Answer own_descriptor(Task& task, const Stop& stop, const Named& named, Event event);
+  // The event, where it is to be recorded once the result is there.
+  std::optional<Event> kept(Event event, bool log) const;
   // guard_pair.cc
   Answer pair_call(Task& task, const Stop& stop);
-  Answer descriptor_call(Task& task, const Stop& stop);
-  Result<Named> named(Task& task, const Stop& stop, Role directory, Role path, bool follow,
-                      Event& event);
+  Decision judge_pair(const Stop& stop, const Place& from, const Place& to, Event& event) const;
+  Answer redirect_pair(Task& task, const Stop& stop, Named& from, Named& to, Event event, bool log);
   Decision judge(PathOps ops, const Place& place) const;
   Decision judge_name(PathOps ops, std::string_view name) const;
   // Why it was refused where no statement says it; empty otherwise.
@@ -106,16 +113,25 @@ class Guard {
   bool holds_own_file(const Place& place) const;
   std::string own_reason(const Decision& decision, const Place& place) const;
   std::optional<Decision> widens(const Place& from, const Place& to) const;
+  Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
+  Status put_name(Task& task, const Stop& stop, Track& track, Named& named);
+  std::optional<Answer> own_failure(Task& task, const Stop& stop, const Event& event,
+                                    const Named& named);
   Answer redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event);
 
   // guard_open.cc
   Answer open_call(Task& task, const Stop& stop);
   Result<OpenRequest> read_open(Task& task, const Stop& stop) const;
-  Result<std::string> read_open_path(Task& task, const Stop& stop, const OpenRequest& open) const;
+  void read_open_name(Task& task, const Stop& stop, OpenRequest& open) const;
+  void look_up_open(Task& task, OpenRequest& open);
+  static bool opens_object(const OpenRequest& open);
+  Result<Track> begin_open(const Task& task, const Stop& stop, const OpenRequest& open,
+                           uint64_t resolve);
+  Answer failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open);
   std::optional<Answer> open_optimistically(Task& task, const Stop& stop, const OpenRequest& open);
   void remember_links(const std::string& text, const Place& place);
-  Answer open_resolved(Task& task, const Stop& stop, const OpenRequest& open);
+  Answer open_resolved(Task& task, const Stop& stop, OpenRequest open);
   Answer redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
                        const std::string& path, bool by_name, std::optional<Event> event,
                        std::vector<UniqueFd> pins, bool loop_is_genuine, bool may_pin);

@@ -21,8 +21,7 @@
 namespace callgate {
 namespace {
 
-constexpr uint64_t kExecveCheck = 0x10000;  // AT_EXECVE_CHECK, since 6.14
-constexpr size_t kHeaderBytes = 256;        // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
+constexpr size_t kHeaderBytes = 256;  // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
 
 // The interpreter a "#!" line names, or empty.
 std::string script_interpreter(std::string_view header) {
@@ -96,26 +95,19 @@ std::optional<Named> Guard::named_plainly(Task& task, const Stop& stop) const {
 }
 
 Answer Guard::exec_call(Task& task, const Stop& stop) {
-  const uint64_t flags = stop.argument(Role::AtFlags);
-  Event event = start_event(task, stop, Event::Kind::Exec, "execute");
+  const bool follow = (stop.argument(Role::AtFlags) & AT_SYMLINK_NOFOLLOW) == 0;
   auto plain = named_plainly(task, stop);
-  const bool is_plain = plain && judge(PathOp::Execute, plain->place).allowed();
-  const bool follow = (flags & AT_SYMLINK_NOFOLLOW) == 0;
-  Result<Named> found = is_plain ? Result<Named>(*std::move(plain))
-                                 : named(task, stop, Role::DirFd, Role::Path, follow, event);
-  if (is_plain) event.objects.push_back(object_of(*found));
-  // The kernel reads the name, then judges the flags, then looks the name up.
-  constexpr uint64_t kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kExecveCheck;
-  const bool readable = found.ok() || found.error().code != EFAULT;
-  if (readable && (flags & 0xffffffffu & ~kKnownFlags) != 0) return Refuse{EINVAL};
-  if (!found.ok()) {
-    if (found.error().code == EPERM) {
-      return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
-    }
-    return failed_lookup(task, std::move(event), found.error().code);
+  Named named = plain && judge(PathOp::Execute, plain->place).allowed()
+                    ? *std::move(plain)
+                    : this->named(task, stop, Role::DirFd, Role::Path, follow);
+  Event event = start_event(task, stop, Event::Kind::Exec, "execute");
+  Place& place = named.place;
+  if (named.found()) {
+    event.objects.push_back(object_of(named));
+    if (!place.exists()) named.fail(Named::Failed::Walk, ENOENT);
+    if (place.is_symlink() && !follow) named.fail(Named::Failed::Walk, ELOOP);
   }
-  Place& place = found->place;
-  if (!place.exists()) return failed_lookup(task, std::move(event), ENOENT);
+  if (!named.found()) return failed_name(task, stop, std::move(event), named);
   Decision decision = judge(PathOp::Execute, place);
   if (decision.allowed() && S_ISREG(place.st.st_mode)) {
     auto credentials = credentials_of(task);
@@ -145,9 +137,9 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
     if (!redirect.ok()) return exhausted(task, stop, redirect.error().code);
     track = *std::move(redirect);
     // The caller's own words, so that argv, AT_EXECFN and "#!" stay what they are.
-    auto at = track.flight.slot.put_string(found->text);
+    auto at = track.flight.slot.put_string(named.text);
     if (!at.ok()) return exhausted(task, stop, at.error().code);
-    track.changed->set_argument(stop.abi, found->path_index, static_cast<uint64_t>(*at));
+    track.changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
   } else {
     track.flight.abi = stop.abi;
     track.flight.row = stop.row;
@@ -166,8 +158,7 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   auto link = read_link(base + "/exe");
   std::string name = link.ok() ? living_name(*link, exe.st_ino) : std::string("?");
   task.process->executable = std::make_shared<const std::string>(name);
-  // The other models have let the kernel read the name again, and do not look back.
-  if (!enforcing() || options_.model != Model::Sealed || !policy_.needs().execute) return true;
+  if (!enforcing() || !policy_.needs().execute) return true;
 
   Event event;
   event.tid = task.tid;

@@ -16,15 +16,16 @@
 #include "monitor/guard.h"
 #include "monitor/named.h"
 #include "monitor/plain_name.h"
+#include "monitor/stand_in.h"
 
 namespace callgate {
 namespace {
 
 constexpr int kMaxAttempts = 16;  // a name that changes this often under us is refused
 constexpr mode_t kAllModeBits = 07777;
+// O_LARGEFILE: libc says 0 for it where it goes without saying.
+constexpr uint64_t kLargeFile = 0100000;
 // What open() knows; openat2 refuses what it does not (fs/open.c, build_open_how).
-constexpr uint64_t kLargeFile =
-    0100000;  // O_LARGEFILE: libc says 0 for it where it goes without saying
 constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
                                 O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | kLargeFile |
                                 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH |
@@ -32,15 +33,10 @@ constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUN
 constexpr uint64_t kPathOnlyFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
-// What the kernel says of the flags alone, which it judges before the name and the descriptor.
-int wrong_open_flags(const open_how& how) {
-  const long answer = syscall(SYS_openat2, -1, "x", &how, sizeof how);
-  return answer < 0 && errno != EBADF ? errno : 0;
-}
-
-bool is_sticky(const UniqueFd& directory) {
-  struct stat st {};
-  return ::fstat(directory.get(), &st) == 0 && (st.st_mode & S_ISVTX) != 0;
+// What the kernel says of the flags alone, which it judges before the descriptor: without O_CREAT
+// wrong ones might become right.
+bool flags_are_known(const open_how& how) {
+  return syscall(SYS_openat2, -1, "x", &how, sizeof how) < 0 && errno == EBADF;
 }
 
 std::string_view without_slash(std::string_view path) {
@@ -50,8 +46,7 @@ std::string_view without_slash(std::string_view path) {
 }  // namespace
 
 struct OpenRequest {
-  int dirfd = AT_FDCWD;
-  std::string text;
+  Named named;
   open_how how{};
   bool create_removed = false;
   bool exclusive_added = false;
@@ -79,7 +74,7 @@ struct OpenRequest {
 
 Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   OpenRequest open;
-  if (stop.row->argument(Role::DirFd) >= 0) open.dirfd = stop.int_argument(Role::DirFd);
+  if (stop.row->argument(Role::DirFd) >= 0) open.named.dirfd = stop.int_argument(Role::DirFd);
   if (stop.row->argument(Role::OpenHow) >= 0) {
     const uint64_t size = stop.argument(Role::Size);
     if (size < sizeof open.how) return Error{EINVAL};
@@ -91,7 +86,7 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
     for (size_t i = sizeof open.how; i < bytes.size(); ++i) {
       if (bytes[i] != std::byte{0}) return Error{E2BIG};
     }
-    CALLGATE_TRY(open.text, read_open_path(task, stop, open));
+    read_open_name(task, stop, open);
     return open;
   }
   uint64_t flags = static_cast<unsigned>(stop.argument(Role::OpenFlags));
@@ -101,17 +96,18 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   open.how.flags = flags;
   open.small_file = pointer_size(stop.abi) == 4 && (flags & (kLargeFile | O_PATH)) == 0;
   if ((flags & (O_CREAT | kTmpfile)) != 0) open.how.mode = stop.argument(Role::Mode) & kAllModeBits;
-  CALLGATE_TRY(open.text, read_open_path(task, stop, open));
+  read_open_name(task, stop, open);
   return open;
 }
 
-// The flags are judged before the name is read.
-Result<std::string> Guard::read_open_path(Task& task, const Stop& stop,
-                                          const OpenRequest& open) const {
+void Guard::read_open_name(Task& task, const Stop& stop, OpenRequest& open) const {
+  open.named.path_index = 1;  // of openat2, which the call becomes
   auto text = read_path(task, stop.argument(Role::Path));
-  if (text.ok()) return text;
-  const int wrong = wrong_open_flags(open.how);
-  return wrong != 0 ? Error{wrong} : text.error();
+  if (text.ok()) {
+    open.named.text = *std::move(text);
+  } else {
+    open.named.fail(Named::Failed::Read, text.error().code);
+  }
 }
 
 Answer Guard::open_call(Task& task, const Stop& stop) {
@@ -119,36 +115,37 @@ Answer Guard::open_call(Task& task, const Stop& stop) {
   if (!open.ok()) {
     Event event = start_event(task, stop, Event::Kind::Path, "read");
     if (open.error().code == EPERM) {
-      return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
+      return refuse_for(task, stop, std::move(event), EACCES, kUnreadableReason);
     }
     return failed_lookup(task, std::move(event), open.error().code);
   }
   if (task.retry.attempts > kMaxAttempts) {
     Event event = start_event(task, stop, Event::Kind::Path, ops_text(open->ops()));
-    event.objects.push_back({open->text, "", {}});
+    event.objects.push_back({open->named.text, "", {}});
     return refuse_for(task, stop, std::move(event), EACCES, "the name keeps changing");
   }
   if (auto answer = open_optimistically(task, stop, *open)) return *std::move(answer);
-  return open_resolved(task, stop, *open);
+  return open_resolved(task, stop, *std::move(open));
 }
 
 std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
                                                  const OpenRequest& open) {
-  if (task.retry.resolve || !enforcing() || options_.observe_all || open.tmpfile() ||
-      options_.model != Model::Sealed || open.how.resolve != 0 || open.path_only() ||
-      open.small_file || open.text.empty() || has_dotdot(open.text) ||
-      linked_names_.contains(open.text) || ends_in_dot(open.text) ||
-      (open.creates() && open.text.ends_with('/'))) {
+  const std::string& text = open.named.text;
+  if (!open.named.found() || task.retry.resolve || !enforcing() || options_.observe_all ||
+      open.tmpfile() || open.small_file || options_.model != Model::Sealed ||
+      open.how.resolve != 0 || open.path_only() || text.empty() || has_dotdot(text) ||
+      linked_names_.contains(text) || ends_in_dot(text) ||
+      (open.creates() && text.ends_with('/'))) {
     return std::nullopt;
   }
-  const bool relative = open.text.front() != '/';
+  const bool relative = open.named.text.front() != '/';
   std::string path;
   if (relative) {
-    auto directory = Resolver::directory_name(viewer(task), open.dirfd);
+    auto directory = Resolver::directory_name(viewer(task), open.named.dirfd);
     if (!directory.ok()) return std::nullopt;
-    path = squeeze(*directory + "/" + open.text);
+    path = squeeze(*directory + "/" + open.named.text);
   } else {
-    path = past_root_link(squeeze(open.text));
+    path = past_root_link(squeeze(open.named.text));
   }
   // /proc is full of links and of other processes; the walk tells them apart.
   if (path.size() >= PATH_MAX || path.starts_with("/proc/") || resolver_.in_other_proc(path)) {
@@ -161,7 +158,7 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
   std::optional<Event> event;
   if (decision.log) {
     event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
-    event->objects.push_back({open.text, path, {}});
+    event->objects.push_back({open.named.text, path, {}});
     event->rule = decision.rule;
     event->log = true;
   }
@@ -181,45 +178,49 @@ void Guard::remember_links(const std::string& text, const Place& place) {
   linked_names_.insert(text);
 }
 
-Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& request) {
-  OpenRequest open = request;
+// Where the name leads, or how the kernel will say that it leads nowhere.
+void Guard::look_up_open(Task& task, OpenRequest& open) {
+  Named& named = open.named;
+  if (!named.found()) return;
+  auto credentials = credentials_of(task);
+  if (!credentials.ok()) return named.fail(Named::Failed::Walk, credentials.error().code);
+  ResolveOptions options;
+  options.follow = open.follows();
+  options.resolve_flags = open.how.resolve;
+  options.creates = open.creates();
+  if (policy_.needs().stat) options.lost = &named.lost;
+  auto place = resolver_.resolve(viewer(task, &*credentials), named.dirfd, named.text, options);
+  if (!place.ok()) return named.fail(Named::Failed::Walk, place.error().code);
+  named.place = *std::move(place);
+  if (open.creates() && named.text.ends_with('/') && named.place.parent.valid()) {
+    return named.fail(Named::Failed::Walk, EISDIR);  // never a directory by open
+  }
+  if (!named.place.exists() && !open.creates()) return named.fail(Named::Failed::Walk, ENOENT);
+  if (named.place.exists() && open.exclusive()) return named.fail(Named::Failed::Walk, EEXIST);
+}
+
+// Whether a pinned open goes to the object and not to its name in the pinned directory.
+bool Guard::opens_object(const OpenRequest& open) {
+  const Place& place = open.named.place;
+  if (!place.exists()) return false;
+  if (!place.parent.valid()) return true;
+  // The program's own O_NOFOLLOW stays in the descriptor's flags, and does no harm to a leaf.
+  if (open.has(O_NOFOLLOW) || place.is_symlink()) return false;
+  // fs.protected_regular and protected_fifos look at the directory of the name.
+  struct stat directory {};
+  return !(open.creates() && ::fstat(place.parent.get(), &directory) == 0 &&
+           (directory.st_mode & S_ISVTX) != 0);
+}
+
+Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   PathOps ops = open.ops();
   Event event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
-  Named named;
-  named.text = open.text;
-  {
-    auto credentials = credentials_of(task);
-    if (!credentials.ok()) return Refuse{credentials.error().code};
-    ResolveOptions options;
-    options.follow = open.follows();
-    options.resolve_flags = open.how.resolve;
-    options.creates = open.creates();
-    std::string failed_at;
-    if (policy_.needs().stat) options.failed_at = &failed_at;
-    auto place = resolver_.resolve(viewer(task, &*credentials), open.dirfd, open.text, options);
-    if (!place.ok()) {
-      if (policy_.needs().stat && options.resolve_flags != 0) {  // where a plain walk would end
-        options.resolve_flags = 0;
-        auto plain = resolver_.resolve(viewer(task, &*credentials), open.dirfd, open.text, options);
-        if (plain.ok()) failed_at = plain->name;
-      }
-      event.objects.push_back({open.text, failed_at, {}});
-      const int wrong = wrong_open_flags(request.how);
-      return failed_lookup(task, std::move(event), wrong != 0 ? wrong : place.error().code);
-    }
-    named.place = *std::move(place);
-  }
+  Named& named = open.named;
+  look_up_open(task, open);
   Place& place = named.place;
-  remember_links(open.text, place);
+  if (!named.found()) return failed_open(task, stop, std::move(event), open);
+  remember_links(named.text, place);
   event.objects.push_back(object_of(named));
-  if (const int wrong = wrong_open_flags(request.how); wrong != 0) {
-    return failed_lookup(task, std::move(event), wrong);
-  }
-  if (open.creates() && open.text.ends_with('/') && place.parent.valid()) {
-    return failed_lookup(task, std::move(event), EISDIR);  // never a directory by open
-  }
-  if (!place.exists() && !open.creates()) return failed_lookup(task, std::move(event), ENOENT);
-  if (place.exists() && open.exclusive()) return failed_lookup(task, std::move(event), EEXIST);
   if (open.creates() && !place.exists()) ops = ops | PathOp::Create;
   event.operation = ops_text(ops);
   if (open.tmpfile() && !place.nameless) place.name += place.name == "/" ? "#tmpfile" : "/#tmpfile";
@@ -230,7 +231,8 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   }
   // What exists may be opened, but might be gone by then: without the right to create it, the
   // call must not be one that creates.
-  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed()) {
+  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed() &&
+      flags_are_known(open.how)) {
     open.how.flags &= ~uint64_t{O_CREAT};
     open.how.mode = 0;
     open.create_removed = true;
@@ -244,7 +246,6 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   if (options_.observe_all || decision.log) kept = std::move(event);
 
   const bool link_itself = place.is_symlink();
-  std::vector<UniqueFd> pins;
   const bool too_long = place.real.size() + 2 > PATH_MAX;
   const bool by_name = !place.nameless && !place.deleted && !task.retry.pin && !too_long &&
                        !open.small_file && !(place.magic && place.exists());
@@ -255,40 +256,54 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   }
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return Refuse{credentials.error().code};
+  const bool by_object = opens_object(open);
   const bool directory = place.is_directory();
-  // O_NOFOLLOW would stay to be seen (F_GETFL), so it is left as the program has it: what exists is
-  // opened as the object it is, unless the kernel has to see the directory (fs.protected_regular),
-  // and what does not exist yet is created, or the whole is done again.
-  const bool by_object =
-      place.exists() && (place.magic || !place.parent.valid() ||
-                         (!open.has(O_NOFOLLOW) && !(open.creates() && is_sticky(place.parent))));
   UniqueFd& fd = by_object ? place.object : place.parent;
   auto path = keepers_.path_to(fd.get(), *credentials);
   if (!path.ok()) return exhausted(task, stop, path.error().code);
+  std::vector<UniqueFd> pins;
   pins.push_back(std::move(fd));
   if (by_object) {
-    // The object itself, whatever the flags say of links on the way to it.
-    open.how.flags &= ~uint64_t{O_NOFOLLOW};
+    // The object itself: the slash makes even O_NOFOLLOW follow the way to it.
     if (directory) *path += "/";
   } else {
     *path += "/" + place.leaf;
     if (place.trailing_slash) *path += "/";
-    if (place.exists() || !open.creates()) {
-      open.how.flags |= O_NOFOLLOW;  // the leaf has been followed already
-    } else {
-      open.exclusive_added = !open.has(O_EXCL);
-      open.how.flags |= O_EXCL;
-    }
+    // The leaf has been followed already. O_EXCL leaves no trace in the descriptor's flags.
+    open.exclusive_added = !place.exists() && !open.exclusive();
+    open.how.flags |= place.exists() ? O_NOFOLLOW : O_EXCL;
   }
   open.how.resolve = 0;
   return redirect_open(task, stop, open, *path, false, std::move(kept), std::move(pins),
                        link_itself, false);
 }
 
+Result<Track> Guard::begin_open(const Task& task, const Stop& stop, const OpenRequest& open,
+                                uint64_t resolve) {
+  CALLGATE_TRY(Track track, begin_redirect(task, stop));
+  Registers& changed = *track.changed;
+  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
+  if (open.small_file) {  // always pinned, so openat's lack of RESOLVE_NO_SYMLINKS is no loss
+    static const SyscallRow* const openat = find_syscall("openat");
+    changed.set_number(stop.abi, openat->number[static_cast<size_t>(stop.abi)]);
+    changed.set_argument(stop.abi, 2, open.how.flags);
+    changed.set_argument(stop.abi, 3, open.how.mode);
+    return track;
+  }
+  open_how how = open.how;
+  how.resolve = resolve;
+  CALLGATE_TRY(const TraceeAddr how_at, track.flight.slot.put_value(how));
+  static const SyscallRow* const openat2 = find_syscall("openat2");
+  changed.set_number(stop.abi, openat2->number[static_cast<size_t>(stop.abi)]);
+  changed.set_argument(stop.abi, 2, static_cast<uint64_t>(how_at));
+  changed.set_argument(stop.abi, 3, sizeof how);
+  return track;
+}
+
 Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
                             const std::string& path, bool by_name, std::optional<Event> event,
                             std::vector<UniqueFd> pins, bool loop_is_genuine, bool may_pin) {
-  auto track = begin_redirect(task, stop);
+  auto track = begin_open(task, stop, open, by_name ? RESOLVE_NO_SYMLINKS : 0);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
   InFlight& flight = track->flight;
   flight.after = After::OpenByName;
@@ -307,26 +322,26 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
     if (!frame_at.ok()) return exhausted(task, stop, frame_at.error().code);
     track->changed->set_instruction_pointer(ArgumentArea::kAddress + return_stub_entry());
   }
-  open_how how = open.how;
-  how.resolve = by_name ? RESOLVE_NO_SYMLINKS : 0;
   auto path_at = flight.slot.put_string(path);
   if (!path_at.ok()) return exhausted(task, stop, path_at.error().code);
-  Registers& changed = *track->changed;
-  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
-  changed.set_argument(stop.abi, 1, static_cast<uint64_t>(*path_at));
-  if (open.small_file) {  // always pinned, so openat's lack of RESOLVE_NO_SYMLINKS is no loss
-    static const SyscallRow* const openat = find_syscall("openat");
-    changed.set_number(stop.abi, openat->number[static_cast<size_t>(stop.abi)]);
-    changed.set_argument(stop.abi, 2, how.flags);
-    changed.set_argument(stop.abi, 3, how.mode);
-    return *std::move(track);
+  track->changed->set_argument(stop.abi, open.named.path_index, static_cast<uint64_t>(*path_at));
+  return *std::move(track);
+}
+
+// Flags, length of the name, free descriptors, the name: the kernel's own order.
+Answer Guard::failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open) {
+  if (auto answer = own_failure(task, stop, event, open.named)) return *std::move(answer);
+  event.objects.push_back({open.named.text, "", {}});
+  event.lookup_failed = true;
+  if (!enforcing() || options_.model != Model::Sealed) {
+    return observed(stop, std::move(event), false);
   }
-  auto how_at = flight.slot.put_value(how);
-  if (!how_at.ok()) return exhausted(task, stop, how_at.error().code);
-  static const SyscallRow* const openat2 = find_syscall("openat2");
-  changed.set_number(stop.abi, openat2->number[static_cast<size_t>(stop.abi)]);
-  changed.set_argument(stop.abi, 2, static_cast<uint64_t>(*how_at));
-  changed.set_argument(stop.abi, 3, sizeof how);
+  // Flags that the kernel does not know are the failure.
+  auto track = begin_open(task, stop, open, flags_are_known(open.how) ? 0 : open.how.resolve);
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
+  track->flight.event = kept(std::move(event), false);
+  auto put = put_failing_name(*track, stop, open.named);
+  if (!put.ok()) return exhausted(task, stop, put.error().code);
   return *std::move(track);
 }
 
@@ -341,7 +356,7 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
   } else if (result == -ENOENT && flight.create_removed) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
   } else if (result == -EEXIST && flight.exclusive_added) {
-    next.resolve = true;  // somebody else has created it meanwhile
+    next.resolve = true;  // it was not there when O_EXCL was added
   } else {
     return Finished::Done;
   }

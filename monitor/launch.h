@@ -16,9 +16,9 @@
 
 namespace callgate {
 
-// How far the start got, as the program's process tells it.
+// How far the start got, as the program's process tells it, or (Trace) the monitor.
 struct LaunchReport {
-  enum class Step : int { Failed, Filter, Handshake, Exec };
+  enum class Step : int { Failed, Trace, Filter, Handshake, Exec };
   Step step = Step::Failed;
   int error = 0;
 };

@@ -4,30 +4,24 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <climits>
 #include <deque>
+#include <sstream>
 
 #include "monitor/identity.h"
+#include "monitor/open_path.h"
 #include "monitor/protected_link.h"
 
 namespace callgate {
 namespace {
 
 constexpr int kLinkLimit = 40;  // path_resolution(7)
+constexpr size_t kStride = 32;
 constexpr int kPathFlags = O_PATH | O_CLOEXEC;
-
-UniqueFd open_with(int directory, const std::string& name, uint64_t flags, uint64_t resolve) {
-  open_how how{};
-  how.flags = flags;
-  how.resolve = resolve;
-  return UniqueFd(static_cast<int>(
-      syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
-}
 
 // Where a tracee's relative walk begins.
 Result<UniqueFd> open_base(const Viewer& viewer, int dirfd) {
@@ -53,6 +47,13 @@ std::string join(const std::string& directory, std::string_view leaf) {
   return path.append(leaf);
 }
 
+bool same_object(const UniqueFd& a, const UniqueFd& b) {
+  struct stat one {};
+  struct stat other {};
+  return a.valid() && b.valid() && ::fstat(a.get(), &one) == 0 && ::fstat(b.get(), &other) == 0 &&
+         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 std::deque<std::string> split(std::string_view path) {
   std::deque<std::string> parts;
   while (!path.empty()) {
@@ -74,38 +75,43 @@ struct Resolver::Walk {
   const Viewer& viewer;
   const ResolveOptions& options;
   UniqueFd current;
+  UniqueFd scope;  // what the walk takes for its root and never leaves; invalid: the real one
   std::deque<std::string> pending;
   Place place;
   int links = 0;
   bool at_directory = true;  // the last component was ".", ".." or a jump: `current` is the answer
 
   Result<Place> run();
+  Result<Place> run(std::string_view path);
   Status step(const std::string& component, bool last, bool* done);
   Status follow(const std::string& component, UniqueFd link, const struct stat& st, bool last,
                 bool* done);
+  bool leap();
   Status restart_at_root();
-  void note_failure(const std::string& component) const;
+  [[nodiscard]] bool at_scope() const;
+  [[nodiscard]] std::string component_name(const std::string& component) const;
 };
 
-void Resolver::Walk::note_failure(const std::string& component) const {
-  Place here;
-  if (options.failed_at == nullptr || !current.valid() ||
-      !resolver.name_object(viewer, current.get(), here).ok()) {
-    return;
-  }
-  *options.failed_at = join(here.name, component);
-}
-
 Status Resolver::Walk::restart_at_root() {
-  current.reset(::fcntl(resolver.root_.get(), F_DUPFD_CLOEXEC, 3));
+  const int root = scope.valid() ? scope.get() : resolver.root_.get();
+  current.reset(::fcntl(root, F_DUPFD_CLOEXEC, 3));
   if (!current.valid()) return last_error();
   return Unit{};
+}
+
+bool Resolver::Walk::at_scope() const { return scope.valid() && same_object(current, scope); }
+
+std::string Resolver::Walk::component_name(const std::string& component) const {
+  Place here;
+  if (!resolver.name_object(viewer, current.get(), here).ok() || here.nameless) return {};
+  return component == "." || component == ".." ? here.name : join(here.name, component);
 }
 
 Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const struct stat& st,
                               bool last, bool* done) {
   if (++links > kLinkLimit) return Error{ELOOP};
-  if (link_is_protected(current.get(), st)) return Error{EACCES};
+  // The kernel protects the links that a name ends in (pick_link, WALK_TRAILING).
+  if (last && link_is_protected(current.get(), st)) return Error{EACCES};
   Place here;
   CALLGATE_TRY([[maybe_unused]] Unit named,
                resolver.name_object(viewer, current.get(), here));
@@ -120,7 +126,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
     } else if (directory.st_ino == kProcRoot && component == "thread-self") {
       target = std::to_string(viewer.pid) + "/task/" + std::to_string(viewer.tid);
     } else {
-      UniqueFd plain = open_with(current.get(), component, kPathFlags, RESOLVE_NO_MAGICLINKS);
+      UniqueFd plain = open_path(current.get(), component, 0, RESOLVE_NO_MAGICLINKS);
       if (!plain.valid() && errno == ELOOP) {  // a magic link: the kernel jumps, so do we
         if (here.foreign) place.foreign = true;
         UniqueFd object(::openat(current.get(), component.c_str(), kPathFlags));
@@ -164,15 +170,21 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
       *done = true;
       return Unit{};
     }
-    UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_DIRECTORY));
+    const char* step = at_scope() ? "." : component.c_str();
+    UniqueFd next(::openat(current.get(), step, kPathFlags | O_DIRECTORY));
     if (!next.valid()) return last_error();
     current = std::move(next);
     at_directory = true;
     return Unit{};
   }
   UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_NOFOLLOW));
+  const bool searched = next.valid() || errno == ENOENT || errno == ENAMETOOLONG;
+  // Never a directory by open: said before the component itself is looked up.
+  if (searched && last && options.creates && place.trailing_slash) return Error{EISDIR};
   if (!next.valid()) {
-    if (errno != ENOENT || !last) return last_error();
+    const bool missing = errno == ENOENT || (errno == ENAMETOOLONG && options.parent_call);
+    if (!missing || !last) return last_error();
+    place.missing = errno;
     place.parent = std::move(current);
     place.leaf = component;
     *done = true;
@@ -192,7 +204,7 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
     return Unit{};
   }
   if (place.trailing_slash && !S_ISDIR(st.st_mode) && !options.parent_call) {
-    return Error{options.creates ? EISDIR : ENOTDIR};
+    return Error{ENOTDIR};
   }
   place.parent = std::move(current);
   place.leaf = component;
@@ -202,19 +214,76 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
   return Unit{};
 }
 
+// Takes many components at once where no symlink is among them: forty links of two thousand steps
+// each are a name like any other, and must not keep everybody else waiting.
+bool Resolver::Walk::leap() {
+  if (pending.size() <= kStride || scope.valid()) return false;
+  std::string path;
+  for (size_t i = 0; i < kStride; ++i) path.append(pending[i]).push_back('/');
+  UniqueFd next = open_path(current.get(), path, O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+  if (!next.valid()) return false;
+  current = std::move(next);
+  pending.erase(pending.begin(), pending.begin() + kStride);
+  return true;
+}
+
 Result<Place> Resolver::Walk::run() {
   bool done = false;
+  size_t singly = 0;
   while (!done && !pending.empty()) {
+    if (singly == 0) {
+      if (leap()) continue;
+      singly = kStride;
+    }
+    --singly;
     const std::string component = std::move(pending.front());
     pending.pop_front();
-    const Status stepped = step(component, pending.empty(), &done);
-    if (!stepped.ok()) {
-      note_failure(component);
-      return stepped.error();
-    }
+    auto stepped = step(component, pending.empty(), &done);
+    if (stepped.ok()) continue;
+    if (options.lost != nullptr) *options.lost = component_name(component);
+    return stepped.error();
   }
   if (!done) place.object = std::move(current);
   return resolver.finish_leaf(viewer, std::move(place));
+}
+
+Result<Place> Resolver::Walk::run(std::string_view path) {
+  const size_t end = path.find_last_not_of('/');
+  if (end == std::string_view::npos) {  // "/", "//"
+    place.object = std::move(current);
+    return resolver.finish_leaf(viewer, std::move(place));
+  }
+  place.trailing_slash = end + 1 < path.size();
+  const std::string_view plain = path.substr(0, end + 1);
+  const size_t slash = plain.find_last_of('/');
+  // Most names pass no symlink: then one call finds the directory, and only the leaf is looked at.
+  if (slash != std::string_view::npos && !scope.valid()) {
+    const std::string directory(plain.substr(0, slash + 1));
+    UniqueFd parent = open_path(current.get(), directory, O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+    if (parent.valid()) {
+      current = std::move(parent);
+      pending.emplace_back(plain.substr(slash + 1));
+      return run();
+    }
+    if (errno != ELOOP && options.lost == nullptr) return last_error();
+  }
+  pending = split(plain);
+  return run();
+}
+
+Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
+    : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
+  // 24 29 0:22 / /proc rw,relatime - proc proc rw
+  auto mounts = read_whole_file("/proc/self/mountinfo");
+  if (!mounts.ok()) return;
+  std::istringstream lines(*mounts);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find(" - proc ") == std::string::npos) continue;
+    std::istringstream words(line);
+    std::string skipped, root, point;
+    words >> skipped >> skipped >> skipped >> root >> point;
+    if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
+  }
 }
 
 // Names the place, and looks at the leaf where that has not been done.
@@ -232,7 +301,6 @@ Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place) const {
     CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
     return place;
   }
-  if (place.leaf.size() > NAME_MAX) return Error{ENAMETOOLONG};
   Place directory;
   CALLGATE_TRY([[maybe_unused]] Unit named,
                name_object(viewer, place.parent.get(), directory));
@@ -250,15 +318,6 @@ Result<Place> Resolver::descriptor(const Viewer& viewer, int fd) const {
   return finish_leaf(viewer, std::move(place));
 }
 
-Result<std::string> Resolver::directory_name(const Viewer& viewer, int dirfd) {
-  const std::string task = "/proc/" + std::to_string(viewer.tid);
-  auto name = read_link(dirfd == AT_FDCWD ? task + "/cwd" : task + "/fd/" + std::to_string(dirfd));
-  if (!name.ok()) return name.error();
-  // " (deleted)" may be part of a living name; the slow way tells the two apart.
-  if (!name->starts_with('/') || name->ends_with(" (deleted)")) return Error{ENOENT};
-  return name;
-}
-
 Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_view path,
                                 const ResolveOptions& options) const {
   if (path.empty()) {
@@ -269,7 +328,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
     return finish_leaf(viewer, std::move(place));
   }
   if (path.size() >= PATH_MAX) return Error{ENAMETOOLONG};
-  Walk walk{*this, viewer, options, {}, {}, {}};
+  Walk walk{*this, viewer, options, {}, {}, {}, {}};
   // IN_ROOT makes the descriptor the root, and BENEATH refuses to leave it.
   const bool own_root = (options.resolve_flags & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0;
   if (path.front() == '/' && (options.resolve_flags & RESOLVE_BENEATH) != 0) return Error{EXDEV};
@@ -281,61 +340,40 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   // From here on as the tracee: /proc/<tid> itself may be closed to it, the walk must not be wider.
   const ScopedIdentity eyes(own_, viewer.credentials != nullptr ? *viewer.credentials : own_);
   if (!eyes.ok()) return Error{EACCES};
-  if (options.resolve_flags != 0) {
-    // The program's own restrictions: the kernel judges them on a walk of ours, but for the one link
-    // that would lead to ourselves.
-    std::string text(path);
-    constexpr std::string_view kSelf = "/proc/self";
-    if (path == kSelf || path.starts_with("/proc/self/")) {
-      if ((options.resolve_flags & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
-      text = "/proc/" + std::to_string(viewer.pid) + text.substr(kSelf.size());
-      path = text;
-    }
-    const uint64_t flags = static_cast<uint64_t>(kPathFlags) | (options.follow ? 0 : O_NOFOLLOW);
-    walk.place.object =
-        open_with(walk.current.get(), std::string(path), flags, options.resolve_flags);
-    if (!walk.place.exists() && errno != ENOENT) return last_error();
-    if (walk.place.exists()) {
-      // Reached by other rules than a plain name's: only the pinned object is the same one.
-      walk.place.magic = true;
-      return finish_leaf(viewer, std::move(walk.place));
-    }
-    const size_t slash = path.find_last_of('/');
-    const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash + 1));
-    walk.place.parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
-                                  options.resolve_flags);
-    if (!walk.place.parent.valid()) return last_error();
-    walk.place.leaf = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
-    if (walk.place.leaf.empty()) return Error{ENOENT};
-    UniqueFd dangling(
-        ::openat(walk.place.parent.get(), walk.place.leaf.c_str(), kPathFlags | O_NOFOLLOW));
-    // What a dangling link under restrictions would create is not to be told.
-    if (dangling.valid()) return Error{ENOENT};
-    return finish_leaf(viewer, std::move(walk.place));
-  }
+  return options.resolve_flags != 0 ? restricted(walk, path) : walk.run(path);
+}
 
-  const size_t end = path.find_last_not_of('/');
-  if (end == std::string_view::npos) {  // "/", "//"
-    walk.place.object = std::move(walk.current);
-    return finish_leaf(viewer, std::move(walk.place));
+// Under openat2's RESOLVE_*: the kernel judges the program's restrictions on a walk of ours.
+Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
+  const ResolveOptions& options = walk.options;
+  const uint64_t resolve = options.resolve_flags;
+  std::string text(path);
+  constexpr std::string_view kSelf = "/proc/self";  // the one link that would lead to ourselves
+  if (path == kSelf || path.starts_with("/proc/self/")) {
+    if ((resolve & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
+    text = "/proc/" + std::to_string(walk.viewer.pid) + text.substr(kSelf.size());
   }
-  walk.place.trailing_slash = end + 1 < path.size();
-  const std::string_view plain = path.substr(0, end + 1);
-  const size_t slash = plain.find_last_of('/');
-  // Most names pass no symlink: then one call finds the directory, and only the leaf is looked at.
-  if (slash != std::string_view::npos) {
-    const std::string directory(plain.substr(0, slash + 1));
-    UniqueFd parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
-                                RESOLVE_NO_SYMLINKS);
-    if (parent.valid()) {
-      walk.current = std::move(parent);
-      walk.pending.emplace_back(plain.substr(slash + 1));
-      return walk.run();
-    }
-    if (errno != ELOOP && options.failed_at == nullptr) return last_error();
+  Place found;
+  found.object = open_path(walk.current.get(), text, options.follow ? 0 : O_NOFOLLOW, resolve);
+  const int error = found.exists() ? 0 : errno;
+  if ((resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0) {
+    walk.scope.reset(::fcntl(walk.current.get(), F_DUPFD_CLOEXEC, 3));
+    if (!walk.scope.valid()) return last_error();
   }
-  walk.pending = split(plain);
-  return walk.run();
+  auto walked = walk.run(path);
+  if (error != 0 && error != ENOENT) return Error{error};
+  if (error == ENOENT) {
+    if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel
+    return walked;
+  }
+  // Reached by other rules than a plain name's: only what is pinned is the same.
+  if (walked.ok() && same_object(walked->object, found.object)) {
+    walked->magic = true;
+    return walked;
+  }
+  if (!walked.ok() && walked.error().code == EISDIR) return walked;
+  found.magic = true;
+  return finish_leaf(walk.viewer, std::move(found));
 }
 
 }  // namespace callgate

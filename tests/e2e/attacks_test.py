@@ -299,8 +299,11 @@ class Attack:
         root = Path(os.path.realpath(tempfile.mkdtemp(prefix="callgate-attack-")))
         os.chmod(root, 0o755)
         prey = Prey(root, self.launch)
-        # Short where only success is at stake: a twin need not run as long as its race.
-        env = prey.environment(self.time if mode == "attack" else min(self.time, 2000))
+        # A race that must be won ends when it is, so it may take its time where others are busy; a
+        # twin need not run as long as its race.
+        must_win = mode == "attack" and (model or not gated) and "bare" not in self.head
+        milliseconds = self.time * 10 if must_win else min(self.time, 2000 if mode == "twin" else self.time)
+        env = prey.environment(milliseconds)
         argv, extra = [str(self.program), mode], {}
         text = "".join(prey.expand(line) + "\n" for line in self.head["policy"])
         policy = root / "attack.policy"
@@ -323,7 +326,7 @@ class Attack:
         if "marker" in self.launch:
             env["CALLGATE_E2E_MARKER"] = prey.token
         try:
-            limit = 60 + self.time / 1000
+            limit = 60 + milliseconds / 1000
             if "tty" in self.launch:
                 outcome = run_on_tty(argv, env, limit)
             else:

@@ -1,32 +1,14 @@
-// From an object to its name: the kernel's own, and as the policy speaks of it.
+// What the kernel calls an object, and what the policy calls it.
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
-#include <sstream>
 
 #include "monitor/long_name.h"
 #include "monitor/resolve.h"
 
 namespace callgate {
-
-Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
-    : inside_(std::move(inside)),
-      own_(std::move(own)),
-      root_(::open("/", O_PATH | O_CLOEXEC | O_DIRECTORY)) {
-  // 24 29 0:22 / /proc rw,relatime - proc proc rw
-  auto mounts = read_whole_file("/proc/self/mountinfo");
-  if (!mounts.ok()) return;
-  std::istringstream lines(*mounts);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" - proc ") == std::string::npos) continue;
-    std::istringstream words(line);
-    std::string skipped, root, point;
-    words >> skipped >> skipped >> skipped >> root >> point;
-    if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
-  }
-}
 
 bool Resolver::in_other_proc(std::string_view path) const {
   return std::any_of(other_procs_.begin(), other_procs_.end(),
@@ -69,6 +51,15 @@ Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
   place.name = place.nameless ? text : policy_name(viewer, text, &place.foreign);
   place.real = std::move(text);
   return Unit{};
+}
+
+Result<std::string> Resolver::directory_name(const Viewer& viewer, int dirfd) {
+  const std::string task = "/proc/" + std::to_string(viewer.tid);
+  auto name = read_link(dirfd == AT_FDCWD ? task + "/cwd" : task + "/fd/" + std::to_string(dirfd));
+  if (!name.ok()) return name.error();
+  // " (deleted)" may be part of a living name; the slow way tells the two apart.
+  if (!name->starts_with('/') || name->ends_with(" (deleted)")) return Error{ENOENT};
+  return name;
 }
 
 }  // namespace callgate
