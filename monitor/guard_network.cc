@@ -94,11 +94,11 @@ Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
     ResolveOptions options;
     options.follow = judged.question.op != NetOp::Bind;
     options.parent_call = !options.follow;
-    std::string failed_at;
-    if (policy_.needs().stat) options.lost = &failed_at;
+    std::string lost;
+    if (policy_.needs().stat) options.lost = &lost;
     auto place = resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options);
     if (!place.ok() || (!place->exists() && options.follow)) {
-      endpoint.name = place.ok() ? place->name : failed_at;
+      endpoint.name = place.ok() ? place->name : lost;
       const auto hiding = hides(endpoint.name);
       if (!hiding) return Error{place.ok() ? ENOENT : place.error().code};
       judged.decision = *hiding;
