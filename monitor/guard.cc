@@ -343,12 +343,7 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
     case After::Finish:
       break;
   }
-  // -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not
-  // the result the program sees, unless a handler comes first (signal(7)).
-  constexpr int64_t kRestartFirst = -516;
-  constexpr int64_t kRestartLast = -512;
-  const bool restarting = result >= kRestartFirst && result <= kRestartLast;
-  if (flight.event && finished == Finished::Done && !restarting) {
+  if (flight.event && finished == Finished::Done && !restarts(result)) {
     record(*std::move(flight.event), result);
   }
   return finished;
