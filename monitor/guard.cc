@@ -244,6 +244,13 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
   return decided(task, stop, std::move(event), decision, Proceed{});
 }
 
+// Where `stat` is denied, what is not there is refused as what is there would be.
+std::optional<Decision> Guard::hides(std::string_view name) const {
+  if (!enforcing() || !policy_.needs().stat || !name.starts_with('/')) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, name);
+  return decision.allowed() ? std::nullopt : std::optional(decision);
+}
+
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
   static_cast<void>(task);
   if (is_exhaustion(error)) {
@@ -336,12 +343,7 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
     case After::Finish:
       break;
   }
-  // -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not
-  // the result the program sees, unless a handler comes first (signal(7)).
-  constexpr int64_t kRestartFirst = -516;
-  constexpr int64_t kRestartLast = -512;
-  const bool restarting = result >= kRestartFirst && result <= kRestartLast;
-  if (flight.event && finished == Finished::Done && !restarting) {
+  if (flight.event && finished == Finished::Done && !restarts(result)) {
     record(*std::move(flight.event), result);
   }
   return finished;

@@ -27,13 +27,15 @@ template <typename Word>
 Result<Message> read_as(const TraceeMemory& memory, TraceeAddr at) {
   CALLGATE_TRY(const auto header, memory.read_value<Header<Word>>(at));
   Message message;
-  if (header.vector_count > kMostVectors) return Error{EMSGSIZE};
-  if (header.name_length < 0) return Error{EINVAL};
+  // In the order of __copy_msghdr: without a name its length means nothing.
+  if (header.name != 0 && header.name_length < 0) return Error{EINVAL};
   if (header.name != 0 && header.name_length > 0) {
     // Longer names are cut to sockaddr_storage, as __copy_msghdr does.
-    message.name.resize(std::min(static_cast<size_t>(header.name_length), sizeof(sockaddr_storage)));
+    message.name.resize(
+        std::min(static_cast<size_t>(header.name_length), sizeof(sockaddr_storage)));
     CALLGATE_TRY([[maybe_unused]] Unit read, memory.read(TraceeAddr{header.name}, message.name));
   }
+  if (header.vector_count > kMostVectors) return Error{EMSGSIZE};
   message.vector_count = header.vector_count;
   message.vectors.resize(static_cast<size_t>(header.vector_count) * 2 * sizeof(Word));
   CALLGATE_TRY([[maybe_unused]] Unit read,

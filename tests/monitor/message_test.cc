@@ -58,6 +58,7 @@ TEST(Message, EverythingTheKernelJudgesByIsCopied) {
 TEST(Message, ANullNameOrAnEmptyOneIsNotAddressed) {
   Sent null;
   null.header.msg_name = nullptr;
+  null.header.msg_namelen = static_cast<socklen_t>(-1);  // nobody looks at it then
   auto message = read_own(null.header);
   ASSERT_TRUE(message.ok());
   EXPECT_TRUE(message->name.empty());
@@ -99,7 +100,10 @@ TEST(Message, WhatTheKernelRefusesIsRefusedWithItsErrno) {
   bad_name.header.msg_control = nullptr;
   bad_name.header.msg_controllen = 0;
   bad_name.header.msg_name = reinterpret_cast<void*>(8);
-  for (const Sent* sent : {&too_many, &negative, &bad_vectors, &bad_name}) {
+  Sent bad_name_and_too_many = too_many;
+  bad_name_and_too_many.header.msg_name = reinterpret_cast<void*>(8);
+  for (const Sent* sent :
+       {&too_many, &negative, &bad_vectors, &bad_name, &bad_name_and_too_many}) {
     EXPECT_EQ(::sendmsg(pair[0], &sent->header, MSG_DONTWAIT), -1);
     const int kernel = errno;
     auto message = read_own(sent->header);
