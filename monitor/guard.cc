@@ -6,18 +6,13 @@
 
 #include <climits>
 
+#include "monitor/clock.h"
 #include "monitor/model_naive.h"
 
 namespace callgate {
 namespace {
 
 constexpr const char* kExhaustedReason = "callgate has no means left for this call";
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 Credentials credentials_of_this_process() {
   auto status = read_task_status(getpid());
@@ -186,7 +181,7 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
 Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
                          std::string operation) {
   Event event;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.tid = task.tid;
   event.pid = task.process->pid;
   event.parent = task.process->parent;
@@ -201,7 +196,7 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
 }
 
 void Guard::record(Event event, int64_t result) {
-  if (event.time_ns == 0) event.time_ns = now_ns();  // judged at another stop than the call's
+  if (event.time_ns == 0) event.time_ns = clock_ns(CLOCK_REALTIME);  // judged at another stop than the call's
   event.result = result;
   sink_.on_event(event);
 }
