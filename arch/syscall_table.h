@@ -49,6 +49,7 @@ enum class Operation : uint8_t {
   Signal,        // kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
   TargetProcess, // calls that act on another process by number: prlimit64, sched_set*, setpriority
   Affinity,      // sched_setaffinity, sched_getaffinity
+  Credentials,   // set*id, setgroups, capset: the task becomes another for the file system
   Clone,         // clone, fork, vfork with flags to judge
   Unshare,
   Prctl,
@@ -95,6 +96,7 @@ enum class Need : uint8_t {
   Signal,      // signals to outside are denied
   Limit,       // the policy has limits
   Affinity,    // co-scheduling is on
+  Credentials, // a privileged program, which may become another user
   Audit,       // seen only when everything is recorded
 };
 

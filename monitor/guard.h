@@ -2,9 +2,15 @@
 // no task and resumes none; the tracer does what the answer says.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
+#include <unordered_set>
 
 #include "arch/syscall_table.h"
 #include "monitor/answer.h"
@@ -18,6 +24,7 @@
 #include "monitor/session.h"
 #include "monitor/tracee_memory.h"
 #include "policy/policy.h"
+
 
 namespace callgate {
 
@@ -48,7 +55,7 @@ enum class Finished : uint8_t { Done, RunAgain };
 class Guard {
  public:
   Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area, Mirror& mirror,
-       EventSink& sink, OwnProcesses own);
+        EventSink& sink, OwnProcesses own);
 
   Answer consider(Task& task, const Stop& stop);
   // `result` is what the kernel answered, and may be replaced. The flight's event is recorded.
@@ -66,13 +73,15 @@ class Guard {
   Answer decided(Task& task, const Stop& stop, Event event, const Decision& decision,
                  Answer allowed);
   Answer refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason);
+  // The refusal that hides whether there is anything by this name; nullopt: it may be known.
+  std::optional<Decision> hides(std::string_view name) const;
   Answer failed_lookup(Task& task, Event event, int error);
   // Our own means have run out (descriptors, memory, slots): the call is refused, and said so.
   Answer exhausted(Task& task, const Stop& stop, int error);
   Answer observed(const Stop& stop, Event event, bool log);
   void record(Event event, int64_t result);
   bool enforcing() const { return options_.enforce; }
-  Result<Credentials> credentials_of(const Task& task) const;
+  Result<Credentials> credentials_of(Task& task) const;
   Result<std::string> read_path(Task& task, uint64_t address) const;
   // A redirect in registers alone, and one that also has a slot in the argument area.
   Result<Track> begin_redirect_registers(const Task& task, const Stop& stop);
@@ -82,12 +91,18 @@ class Guard {
   }
 
   // guard_path.cc
-  Answer failed_name(Task& task, const Stop& stop, Event event, int error);
   Answer path_call(Task& task, const Stop& stop);
+  Answer descriptor_call(Task& task, const Stop& stop);
+  Named named(Task& task, const Stop& stop, Role directory, Role path, bool follow);
+  // The call fails, as its name does, in the kernel's own order of errors.
+  Answer failed_name(Task& task, const Stop& stop, Event event, Named& named);
+  Answer own_descriptor(Task& task, const Stop& stop, const Named& named, Event event);
+  // The event, where it is to be recorded once the result is there.
+  std::optional<Event> kept(Event event, bool log) const;
   // guard_pair.cc
   Answer pair_call(Task& task, const Stop& stop);
-  Answer descriptor_call(Task& task, const Stop& stop);
-  Result<Named> named(Task& task, const Stop& stop, Role directory, Role path, bool follow);
+  Decision judge_pair(const Stop& stop, const Place& from, const Place& to, Event& event) const;
+  Answer redirect_pair(Task& task, const Stop& stop, Named& from, Named& to, Event event, bool log);
   Decision judge(PathOps ops, const Place& place) const;
   Decision judge_name(PathOps ops, std::string_view name) const;
   // Why it was refused where no statement says it; empty otherwise.
@@ -96,15 +111,25 @@ class Guard {
   bool holds_own_file(const Place& place) const;
   std::string own_reason(const Decision& decision, const Place& place) const;
   std::optional<Decision> widens(const Place& from, const Place& to) const;
+  Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
+  Status put_name(Task& task, const Stop& stop, Track& track, Named& named);
+  std::optional<Answer> untold(Task& task, const Stop& stop, const Event& event,
+                               const Named& named);
   Answer redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event);
 
   // guard_open.cc
   Answer open_call(Task& task, const Stop& stop);
   Result<OpenRequest> read_open(Task& task, const Stop& stop) const;
-  Result<std::string> read_open_path(Task& task, const Stop& stop, const OpenRequest& open) const;
+  void read_open_name(Task& task, const Stop& stop, OpenRequest& open) const;
+  void look_up_open(Task& task, OpenRequest& open);
+  static bool opens_object(const OpenRequest& open);
+  Result<Track> begin_open(const Task& task, const Stop& stop, const OpenRequest& open,
+                           uint64_t resolve);
+  Answer failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open);
   std::optional<Answer> open_optimistically(Task& task, const Stop& stop, const OpenRequest& open);
-  Answer open_resolved(Task& task, const Stop& stop, const OpenRequest& open);
+  void remember_links(const std::string& text, const Place& place);
+  Answer open_resolved(Task& task, const Stop& stop, OpenRequest open);
   Answer redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
                        const std::string& path, bool by_name, std::optional<Event> event,
                        std::vector<UniqueFd> pins, bool loop_is_genuine, bool may_pin);
@@ -112,6 +137,9 @@ class Guard {
 
   // guard_exec.cc
   Answer exec_call(Task& task, const Stop& stop);
+  Result<std::string> interpreter_of(const Place& place, const Credentials& credentials);
+  std::optional<Named> named_plainly(Task& task, const Stop& stop) const;
+  bool maps_allowed_file(const Task& task, int fd) const;
   Answer map_call(Task& task, const Stop& stop);
   Answer protect_call(Task& task, const Stop& stop);
   Answer area_call(Task& task, const Stop& stop);
@@ -165,6 +193,10 @@ class Guard {
   Keepers keepers_;
   Resolver resolver_;
   CallSites call_sites_;
+  // Device, inode and time of the last change of a program, and who looked.
+  using ImageIdentity = std::tuple<dev_t, ino_t, time_t, long, uid_t>;
+  std::map<ImageIdentity, std::string> interpreters_;
+  std::unordered_set<std::string> linked_names_;  // absolute names that passed a symlink last time
 };
 
 }  // namespace callgate

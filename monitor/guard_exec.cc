@@ -3,9 +3,11 @@
 // calls that could disturb the argument area.
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/personality.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,19 +16,19 @@
 #include "monitor/guard.h"
 #include "monitor/identity.h"
 #include "monitor/named.h"
+#include "monitor/plain_name.h"
 
 namespace callgate {
 namespace {
 
-constexpr uint64_t kExecveCheck = 0x10000;  // AT_EXECVE_CHECK, since 6.14
+constexpr const char* kUnwatchableReason = "a program that cannot be read cannot be watched";
 constexpr size_t kHeaderBytes = 256;  // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
 
 // The interpreter a "#!" line names, or empty.
 std::string script_interpreter(std::string_view header) {
   if (!header.starts_with("#!")) return {};
-  header = header.substr(2, header.find('\n') == std::string_view::npos
-                                ? std::string_view::npos
-                                : header.find('\n') - 2);
+  header = header.substr(2, header.find('\n') == std::string_view::npos ? std::string_view::npos
+                                                                        : header.find('\n') - 2);
   const size_t begin = header.find_first_not_of(" \t");
   if (begin == std::string_view::npos) return {};
   header.remove_prefix(begin);
@@ -43,52 +45,109 @@ std::string living_name(const std::string& name, uint64_t inode) {
   return name.substr(0, name.size() - kDeleted.size());
 }
 
+// A program as the task may read it; invalid where it may not. The kernel makes a process that runs
+// such a program undumpable, and so hides it from an unprivileged monitor.
+Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, const Place& place) {
+  const ScopedIdentity eyes(own, task);
+  if (!eyes.ok()) return Error{EACCES};
+  if (!S_ISREG(place.st.st_mode)) return UniqueFd();
+  const std::string path = "/proc/self/fd/" + std::to_string(place.object.get());
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+// The name of the image that a task runs. One that is too long for a link to be read still stands
+// in the list of mappings.
+Result<std::string> image_name(pid_t tid, const struct stat& exe) {
+  auto link = read_link("/proc/" + std::to_string(tid) + "/exe");
+  if (link.ok()) return living_name(*link, exe.st_ino);
+  if (link.error().code != ENAMETOOLONG) return link.error();
+  CALLGATE_TRY(const std::vector<Mapping> mappings, read_mappings(tid));
+  for (const Mapping& mapping : mappings) {
+    if (mapping.inode == exe.st_ino && mapping.device == exe.st_dev) {
+      return living_name(mapping.name, exe.st_ino);
+    }
+  }
+  return link.error();
+}
+
 }  // namespace
 
-Answer Guard::exec_call(Task& task, const Stop& stop) {
-  const uint64_t flags = stop.argument(Role::AtFlags);
-  auto found = named(task, stop, Role::DirFd, Role::Path, (flags & AT_SYMLINK_NOFOLLOW) == 0);
-  Event event = start_event(task, stop, Event::Kind::Exec, "execute");
-  // The kernel reads the name, then judges the flags, then looks the name up.
-  constexpr uint64_t kKnownFlags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | kExecveCheck;
-  const bool readable = found.ok() || found.error().code != EFAULT;
-  if (readable && (flags & 0xffffffffu & ~kKnownFlags) != 0) return Refuse{EINVAL};
-  if (!found.ok()) {
-    if (found.error().code == EPERM) {
-      return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
-    }
-    return failed_lookup(task, std::move(event), found.error().code);
+// The interpreter that a script's first line names; empty for other programs. What is remembered
+// serves a civil errno alone: the image that comes to stand there is judged again.
+Result<std::string> Guard::interpreter_of(const Place& place, const Credentials& credentials) {
+  constexpr size_t kMostRemembered = 1024;
+  const ImageIdentity identity{place.st.st_dev, place.st.st_ino, place.st.st_ctim.tv_sec,
+                               place.st.st_ctim.tv_nsec, credentials.fsuid};
+  if (auto known = interpreters_.find(identity); known != interpreters_.end()) return known->second;
+  CALLGATE_TRY(const UniqueFd image, open_image(own_credentials_, credentials, place));
+  if (!image.valid()) return Error{EACCES};
+  std::array<char, kHeaderBytes> header{};
+  const ssize_t n = ::pread(image.get(), header.data(), header.size(), 0);
+  if (interpreters_.size() >= kMostRemembered) interpreters_.clear();
+  return interpreters_[identity] = script_interpreter(
+             std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
+}
+
+// A plain absolute name that is allowed needs no walk: the kernel says whether a symlink is in it.
+std::optional<Named> Guard::named_plainly(Task& task, const Stop& stop) const {
+  if (options_.observe_all || stop.row->argument(Role::DirFd) >= 0) return std::nullopt;
+  Named named;
+  named.path_index = stop.row->argument(Role::Path);
+  auto text = read_path(task, stop.argument(Role::Path));
+  if (!text.ok()) return std::nullopt;
+  named.text = *std::move(text);
+  named.place.real = plain_name(named.text);
+  if (named.place.real.empty() || named.place.real.starts_with("/proc/") ||
+      resolver_.in_other_proc(named.place.real)) {
+    return std::nullopt;
   }
-  Place& place = found->place;
-  event.objects.push_back(object_of(*found));
-  if (!place.exists()) return failed_lookup(task, std::move(event), ENOENT);
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  named.place.object.reset(
+      static_cast<int>(syscall(SYS_openat2, AT_FDCWD, named.place.real.c_str(), &how, sizeof how)));
+  if (!named.place.exists() || ::fstat(named.place.object.get(), &named.place.st) != 0 ||
+      !S_ISREG(named.place.st.st_mode)) {
+    return std::nullopt;
+  }
+  named.place.name = named.place.real;
+  if (!judge(PathOp::Execute, named.place).allowed() || hides(named.place.name))
+    return std::nullopt;
+  return named;
+}
+
+Answer Guard::exec_call(Task& task, const Stop& stop) {
+  const bool follow = (stop.argument(Role::AtFlags) & AT_SYMLINK_NOFOLLOW) == 0;
+  auto plain = named_plainly(task, stop);
+  Named named =
+      plain ? *std::move(plain) : this->named(task, stop, Role::DirFd, Role::Path, follow);
+  Event event = start_event(task, stop, Event::Kind::Exec, "execute");
+  Place& place = named.place;
+  if (named.found()) {
+    event.objects.push_back(object_of(named));
+    if (!place.exists()) named.fail(Named::Failed::Walk, ENOENT);
+    if (place.is_symlink() && !follow) named.fail(Named::Failed::Walk, ELOOP);
+  }
+  if (!named.found()) return failed_name(task, stop, std::move(event), named);
   Decision decision = judge(PathOp::Execute, place);
   if (decision.allowed() && S_ISREG(place.st.st_mode)) {
     auto credentials = credentials_of(task);
     if (!credentials.ok()) return Refuse{credentials.error().code};
-    UniqueFd image;
-    {
-      const ScopedIdentity eyes(own_credentials_, *credentials);
-      if (!eyes.ok()) return Refuse{EACCES};
-      image.reset(::open(("/proc/self/fd/" + std::to_string(place.object.get())).c_str(),
-                         O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    auto interpreter = interpreter_of(place, *credentials);
+    if (!interpreter.ok() && !privileged_ && enforcing()) {
+      return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
     }
-    if (!image.valid() && !privileged_ && enforcing()) {
-      // The kernel would make the process undumpable and so hide it from an unprivileged monitor.
-      return refuse_for(task, stop, std::move(event), EACCES,
-                        "a program that cannot be read cannot be watched");
-    }
-    std::array<char, kHeaderBytes> header{};
-    const ssize_t n = image.valid() ? ::pread(image.get(), header.data(), header.size(), 0) : 0;
-    const std::string interpreter =
-        script_interpreter(std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
-    if (!interpreter.empty()) {
-      auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, interpreter, {});
+    if (interpreter.ok() && !interpreter->empty()) {
+      auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, *interpreter, {});
       if (other.ok() && other->exists()) {
         const Decision second = judge(PathOp::Execute, *other);
+        auto runs = open_image(own_credentials_, *credentials, *other);
         if (!second.allowed()) {
-          event.objects.push_back({interpreter, other->name, other->links});
+          event.objects.push_back({*interpreter, other->name, other->links});
           decision = second;
+        } else if (S_ISREG(other->st.st_mode) && !privileged_ && enforcing() &&
+                   !(runs.ok() && runs->valid())) {
+          return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
         }
       }
     }
@@ -101,9 +160,9 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
     if (!redirect.ok()) return exhausted(task, stop, redirect.error().code);
     track = *std::move(redirect);
     // The caller's own words, so that argv, AT_EXECFN and "#!" stay what they are.
-    auto at = track.flight.slot.put_string(found->text);
+    auto at = track.flight.slot.put_string(named.text);
     if (!at.ok()) return exhausted(task, stop, at.error().code);
-    track.changed->set_argument(stop.abi, found->path_index, static_cast<uint64_t>(*at));
+    track.changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
   } else {
     track.flight.abi = stop.abi;
     track.flight.row = stop.row;
@@ -119,10 +178,11 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   const std::string base = "/proc/" + std::to_string(task.tid);
   struct stat exe {};
   const bool known = ::stat((base + "/exe").c_str(), &exe) == 0;
-  auto link = read_link(base + "/exe");
-  std::string name = link.ok() ? living_name(*link, exe.st_ino) : std::string("?");
+  const auto found = image_name(task.tid, exe);
+  const std::string name = found.ok() ? *found : std::string("?");
   task.process->executable = std::make_shared<const std::string>(name);
-  if (!enforcing() || !policy_.needs().execute) return true;
+  // The other models have let the kernel read the name again, and do not look back.
+  if (!enforcing() || options_.model != Model::Sealed || !policy_.needs().execute) return true;
 
   Event event;
   event.tid = task.tid;
@@ -133,7 +193,7 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   event.kind = Event::Kind::Exec;
   event.operation = "execute";
   auto mappings = read_mappings(task.tid);
-  if (!known || !link.ok() || !mappings.ok()) {
+  if (!known || !found.ok() || !mappings.ok()) {
     event.verdict = Verdict::Kill;
     event.reason = "the new program image cannot be read";
     record(std::move(event), -EACCES);
@@ -159,6 +219,15 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   return allowed;
 }
 
+// The common case, a library with a plain name: the name alone decides.
+bool Guard::maps_allowed_file(const Task& task, int fd) const {
+  if (options_.observe_all) return false;
+  auto name = Resolver::directory_name(viewer(task), fd);
+  if (!name.ok() || name->starts_with("/proc/") || resolver_.in_other_proc(*name)) return false;
+  const Decision decision = judge_name(PathOp::Execute, *name);
+  return decision.allowed() && !decision.log;
+}
+
 Answer Guard::map_call(Task& task, const Stop& stop) {
   const uint64_t address = stop.argument(Role::Address);
   const uint64_t protection = stop.argument(Role::Protection);
@@ -168,14 +237,15 @@ Answer Guard::map_call(Task& task, const Stop& stop) {
     return area_call(task, stop);
   }
   if ((protection & PROT_EXEC) == 0 || (flags & MAP_ANONYMOUS) != 0) return Proceed{};
+  const bool raced = !stop.alone && task.files.use_count() > 1;
+  if (!raced && maps_allowed_file(task, stop.int_argument(Role::Fd))) return Proceed{};
   Event event = start_event(task, stop, Event::Kind::Path, "execute");
   auto place = resolver_.descriptor(viewer(task), stop.int_argument(Role::Fd));
   if (!place.ok()) return failed_lookup(task, std::move(event), place.error().code);
   event.objects.push_back({place->name, place->name, {}});
   // A device or memory without a name is no program file.
   Decision decision = judge(PathOp::Execute, *place);
-  if (decision.allowed() && !stop.alone && enforcing() && policy_.needs().execute &&
-      task.files.use_count() > 1) {
+  if (decision.allowed() && raced && enforcing() && policy_.needs().execute) {
     return HoldOthers{HoldOthers::Scope::DescriptorTable};
   }
   return decided(task, stop, std::move(event), decision, Proceed{});
@@ -191,7 +261,8 @@ Answer Guard::protect_call(Task& task, const Stop& stop) {
   auto mappings = read_mappings(task.tid);
   Event event = start_event(task, stop, Event::Kind::Path, "execute");
   if (!mappings.ok()) {
-    return refuse_for(task, stop, std::move(event), EACCES, "the program's mappings are unreadable");
+    return refuse_for(task, stop, std::move(event), EACCES,
+                      "the program's mappings are unreadable");
   }
   for (const Mapping& mapping : *mappings) {
     if (mapping.end <= start || mapping.start >= end) continue;
@@ -219,9 +290,8 @@ Answer Guard::area_call(Task& task, const Stop& stop) {
     const bool names_segment = mux ? sub == 21 || sub == 24 : row.argument(Role::ShmId) >= 0;
     const bool names_address = mux ? sub == 21 || sub == 22 : row.argument(Role::Address) >= 0;
     touches = (names_segment && id == area_.segment()) ||
-              (names_address && address != 0 &&
-               address < ArgumentArea::kWindowEnd && address + 1 != 0 &&
-               (address >= ArgumentArea::kAddress || row.name != "shmdt"));
+              (names_address && address != 0 && address < ArgumentArea::kWindowEnd &&
+               address + 1 != 0 && (address >= ArgumentArea::kAddress || row.name != "shmdt"));
     if (names_segment && id != area_.segment() && address != 0 &&
         address < ArgumentArea::kAddress) {
       touches = true;  // a segment of unknown length below the window might reach into it

@@ -66,7 +66,8 @@ void Guard::finish_socket(Task& task, const InFlight& flight, int64_t result) {
     auto inode = socket_inode(task.tid, static_cast<int>(result));
     if (inode.ok()) mirror_.learn_socket(*inode, flight.facts);
     if (options_.model == Model::Naive) {
-      mirror_.learn_number(task.process->pid, static_cast<int>(result), flight.facts);
+      mirror_.naive().of(task.process->pid, task.process->parent).sockets[static_cast<int>(result)] =
+          flight.facts;
     }
   } else {
     mirror_.learn_socket(flight.inode, flight.facts);  // bind: the same socket, bound now
@@ -96,11 +97,18 @@ Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
     ResolveOptions options;
     options.follow = judged.question.op != NetOp::Bind;
     options.parent_call = !options.follow;
-    CALLGATE_TRY(Place place,
-                 resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options));
-    if (!place.exists() && options.follow) return Error{ENOENT};
-    endpoint.name = place.name;
-    judged.place = std::move(place);
+    std::string lost;
+    if (policy_.needs().stat) options.lost = &lost;
+    auto place = resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options);
+    if (!place.ok() || (!place->exists() && options.follow)) {
+      endpoint.name = place.ok() ? place->name : lost;
+      const auto hiding = hides(endpoint.name);
+      if (!hiding) return Error{place.ok() ? ENOENT : place.error().code};
+      judged.decision = *hiding;
+      return judged;
+    }
+    endpoint.name = place->name;
+    judged.place = *std::move(place);
   }
   if (endpoint.kind == Endpoint::Kind::None) {
     judged.decision.verdict = Verdict::Allow;  // connect(AF_UNSPEC): gives up a peer
@@ -363,7 +371,7 @@ Answer Guard::socketcall(Task& task, const Stop& stop) {
     if (std::ranges::find(routing, option) != routing.end()) return Refuse{plain.row->error};
   }
   const bool unaddressed = plain.row->operation == Operation::SendTo && words[4] == 0;
-  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? dispatch(task, plain)
+  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? consider(task, plain)
                                                                  : Answer(Proceed{});
   if (auto* track = std::get_if<Track>(&answer); track != nullptr && !track->flight.redirected) {
     auto redirect = begin_redirect_registers(task, plain);

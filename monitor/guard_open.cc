@@ -12,63 +12,24 @@
 #include <climits>
 #include <cstring>
 
+#include "arch/return_stub.h"
 #include "monitor/guard.h"
 #include "monitor/named.h"
 #include "monitor/open_how.h"
+#include "monitor/plain_name.h"
+#include "monitor/stand_in.h"
 
 namespace callgate {
 namespace {
 
 constexpr int kMaxAttempts = 16;  // a name that changes this often under us is refused
+// O_LARGEFILE: libc says 0 for it where it goes without saying.
+constexpr uint64_t kLargeFile = 0100000;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
-bool has_dotdot(std::string_view path) {
-  for (size_t at = path.find(".."); at != std::string_view::npos; at = path.find("..", at + 1)) {
-    const bool begins = at == 0 || path[at - 1] == '/';
-    const bool ends = at + 2 == path.size() || path[at + 2] == '/';
-    if (begins && ends) return true;
-  }
-  return false;
-}
-
-// "/a//b/./c/" -> "/a/b/c/": equal for the kernel, and what a pattern is matched against.
-std::string squeeze(std::string_view path) {
-  std::string out;
-  for (size_t at = 0; at < path.size();) {
-    const size_t begin = path.find_first_not_of('/', at);
-    if (begin == std::string_view::npos) break;
-    const size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view part = path.substr(begin, end - begin);
-    if (part != ".") out.append("/").append(part);
-    at = end;
-  }
-  const bool directory = path.ends_with('/') || path.ends_with("/.");
-  if (out.empty() || directory) out += '/';
-  return out;
-}
-
-// "/lib/x" -> "/usr/lib/x" on a merged /usr: the one symlink that most names pass. It is read each
-// time, and what it led to is what is judged and opened, so nothing is taken on trust.
-std::string past_root_link(std::string path) {
-  constexpr std::array<std::string_view, 6> kMerged = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
-  const size_t end = path.find('/', 1);
-  if (end == std::string::npos) return path;
-  const std::string_view first = std::string_view(path).substr(1, end - 1);
-  if (std::find(kMerged.begin(), kMerged.end(), first) == kMerged.end()) return path;
-  auto target = read_link(path.substr(0, end));
-  if (!target.ok() || target->empty()) return path;
-  if (target->front() != '/') target->insert(0, "/");
-  if (has_dotdot(*target) || target->ends_with('/')) return path;
-  return *target + path.substr(end);
-}
-
-// Looking "." up needs search permission on the directory itself.
-bool ends_in_dot(std::string_view path) { return path.ends_with("/.") || path == "."; }
-
-// What the kernel says of the flags alone, which it judges before the name and the descriptor.
-int wrong_open_flags(const open_how& how) {
-  const long answer = syscall(SYS_openat2, -1, "x", &how, sizeof how);
-  return answer < 0 && errno != EBADF ? errno : 0;
+// What the kernel says of the flags alone, which it judges before the descriptor.
+bool flags_are_known(const open_how& how) {
+  return syscall(SYS_openat2, -1, "x", &how, sizeof how) < 0 && errno == EBADF;
 }
 
 std::string_view without_slash(std::string_view path) {
@@ -78,10 +39,13 @@ std::string_view without_slash(std::string_view path) {
 }  // namespace
 
 struct OpenRequest {
-  int dirfd = AT_FDCWD;
-  std::string text;
+  Named named;
   open_how how{};
   bool create_removed = false;
+  bool exclusive_added = false;
+  // A 32-bit open that keeps off what lies beyond 2 GiB. openat2 has no such thing: it is large for
+  // every caller of a 64-bit kernel (fs/open.c, force_o_largefile).
+  bool small_file = false;
   [[nodiscard]] bool has(uint64_t flag) const { return (how.flags & flag) == flag; }
   [[nodiscard]] bool tmpfile() const { return (how.flags & kTmpfile) != 0; }
   [[nodiscard]] bool path_only() const { return has(O_PATH); }
@@ -103,30 +67,33 @@ struct OpenRequest {
 
 Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   OpenRequest open;
-  if (stop.row->argument(Role::DirFd) >= 0) open.dirfd = stop.int_argument(Role::DirFd);
+  if (stop.row->argument(Role::DirFd) >= 0) open.named.dirfd = stop.int_argument(Role::DirFd);
   if (stop.row->argument(Role::OpenHow) >= 0) {
-    CALLGATE_TRY(open.how, read_open_how(TraceeMemory(task.tid),
-                                         TraceeAddr{stop.argument(Role::OpenHow)},
-                                         stop.argument(Role::Size)));
-    CALLGATE_TRY(open.text, read_open_path(task, stop, open));
+    CALLGATE_TRY(open.how,
+                 read_open_how(TraceeMemory(task.tid), TraceeAddr{stop.argument(Role::OpenHow)},
+                               stop.argument(Role::Size)));
+    read_open_name(task, stop, open);
     return open;
   }
-  uint64_t flags = O_CREAT | O_WRONLY | O_TRUNC;  // creat
-  if (stop.row->argument(Role::OpenFlags) >= 0) {
-    flags = static_cast<unsigned>(stop.argument(Role::OpenFlags));
-  }
+  const bool creat = stop.row->argument(Role::OpenFlags) < 0;
+  const uint64_t flags = creat ? uint64_t{O_CREAT | O_WRONLY | O_TRUNC}
+                               : static_cast<unsigned>(stop.argument(Role::OpenFlags));
   open.how = how_to_open(flags, stop.argument(Role::Mode));
-  CALLGATE_TRY(open.text, read_open_path(task, stop, open));
+  // creat has no 32-bit version of its own, and so is large.
+  open.small_file =
+      !creat && pointer_size(stop.abi) == 4 && (open.how.flags & (kLargeFile | O_PATH)) == 0;
+  read_open_name(task, stop, open);
   return open;
 }
 
-// The flags are judged before the name is read.
-Result<std::string> Guard::read_open_path(Task& task, const Stop& stop,
-                                          const OpenRequest& open) const {
+void Guard::read_open_name(Task& task, const Stop& stop, OpenRequest& open) const {
+  open.named.path_index = 1;  // of openat2, which the call becomes
   auto text = read_path(task, stop.argument(Role::Path));
-  if (text.ok()) return text;
-  const int wrong = wrong_open_flags(open.how);
-  return wrong != 0 ? Error{wrong} : text.error();
+  if (text.ok()) {
+    open.named.text = *std::move(text);
+  } else {
+    open.named.fail(Named::Failed::Read, text.error().code);
+  }
 }
 
 Answer Guard::open_call(Task& task, const Stop& stop) {
@@ -134,35 +101,37 @@ Answer Guard::open_call(Task& task, const Stop& stop) {
   if (!open.ok()) {
     Event event = start_event(task, stop, Event::Kind::Path, "read");
     if (open.error().code == EPERM) {
-      return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
+      return refuse_for(task, stop, std::move(event), EACCES, kUnreadableReason);
     }
     return failed_lookup(task, std::move(event), open.error().code);
   }
   if (task.retry.attempts > kMaxAttempts) {
     Event event = start_event(task, stop, Event::Kind::Path, ops_text(open->ops()));
-    event.objects.push_back({open->text, "", {}});
+    event.objects.push_back({open->named.text, "", {}});
     return refuse_for(task, stop, std::move(event), EACCES, "the name keeps changing");
   }
   if (auto answer = open_optimistically(task, stop, *open)) return *std::move(answer);
-  return open_resolved(task, stop, *open);
+  return open_resolved(task, stop, *std::move(open));
 }
 
 std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
                                                  const OpenRequest& open) {
-  if (task.retry.resolve || !enforcing() || options_.observe_all || open.tmpfile() ||
-      options_.model != Model::Sealed || open.how.resolve != 0 || open.path_only() ||
-      open.text.empty() || has_dotdot(open.text) ||
-      ends_in_dot(open.text) || (open.creates() && open.text.ends_with('/'))) {
+  const std::string& text = open.named.text;
+  if (!open.named.found() || task.retry.resolve || !enforcing() || options_.observe_all ||
+      open.tmpfile() || open.small_file || options_.model != Model::Sealed ||
+      open.how.resolve != 0 || open.path_only() || text.empty() || has_dotdot(text) ||
+      linked_names_.contains(text) || ends_in_dot(text) ||
+      (open.creates() && text.ends_with('/'))) {
     return std::nullopt;
   }
-  const bool relative = open.text.front() != '/';
+  const bool relative = open.named.text.front() != '/';
   std::string path;
   if (relative) {
-    auto directory = Resolver::directory_name(viewer(task), open.dirfd);
+    auto directory = Resolver::directory_name(viewer(task), open.named.dirfd);
     if (!directory.ok()) return std::nullopt;
-    path = squeeze(*directory + "/" + open.text);
+    path = squeeze(*directory + "/" + open.named.text);
   } else {
-    path = past_root_link(squeeze(open.text));
+    path = past_root_link(squeeze(open.named.text));
   }
   // /proc is full of links and of other processes; the walk tells them apart.
   if (path.size() >= PATH_MAX || path.starts_with("/proc/") || resolver_.in_other_proc(path)) {
@@ -175,44 +144,70 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
   std::optional<Event> event;
   if (decision.log) {
     event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
-    event->objects.push_back({open.text, path, {}});
+    event->objects.push_back({open.named.text, path, {}});
     event->rule = decision.rule;
     event->log = true;
   }
   return redirect_open(task, stop, open, path, true, std::move(event), {}, false, relative);
 }
 
-Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& request) {
-  OpenRequest open = request;
+// An attempt that is known to end in ELOOP (a library by its short name, again in each process)
+// need not be made. Only the time is at stake: either way the name is judged by what is there.
+void Guard::remember_links(const std::string& text, const Place& place) {
+  constexpr size_t kMostRemembered = 4096;
+  if (!text.starts_with('/')) return;
+  if (place.links.empty()) {
+    linked_names_.erase(text);
+    return;
+  }
+  if (linked_names_.size() >= kMostRemembered) linked_names_.clear();
+  linked_names_.insert(text);
+}
+
+// Where the name leads, or how the kernel will say that it leads nowhere.
+void Guard::look_up_open(Task& task, OpenRequest& open) {
+  Named& named = open.named;
+  if (!named.found()) return;
+  if (!flags_are_known(open.how)) return named.fail(Named::Failed::Walk, EINVAL);
+  auto credentials = credentials_of(task);
+  if (!credentials.ok()) return named.fail(Named::Failed::Walk, credentials.error().code);
+  ResolveOptions options;
+  options.follow = open.follows();
+  options.resolve_flags = open.how.resolve;
+  options.creates = open.creates();
+  if (policy_.needs().stat) options.lost = &named.lost;
+  auto place = resolver_.resolve(viewer(task, &*credentials), named.dirfd, named.text, options);
+  if (!place.ok()) return named.fail(Named::Failed::Walk, place.error().code);
+  named.place = *std::move(place);
+  if (open.creates() && named.text.ends_with('/') && named.place.parent.valid()) {
+    return named.fail(Named::Failed::Walk, EISDIR);  // never a directory by open
+  }
+  if (!named.place.exists() && !open.creates()) return named.fail(Named::Failed::Walk, ENOENT);
+  if (named.place.exists() && open.exclusive()) return named.fail(Named::Failed::Walk, EEXIST);
+}
+
+// Whether a pinned open goes to the object and not to its name in the pinned directory.
+bool Guard::opens_object(const OpenRequest& open) {
+  const Place& place = open.named.place;
+  if (!place.exists()) return false;
+  if (!place.parent.valid()) return true;
+  // The program's own O_NOFOLLOW stays in the descriptor's flags, and does no harm to a leaf.
+  if (open.has(O_NOFOLLOW) || place.is_symlink()) return false;
+  // fs.protected_regular and protected_fifos look at the directory of the name.
+  struct stat directory {};
+  return !(open.creates() && ::fstat(place.parent.get(), &directory) == 0 &&
+           (directory.st_mode & S_ISVTX) != 0);
+}
+
+Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   PathOps ops = open.ops();
   Event event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
-  Named named;
-  named.text = open.text;
-  {
-    auto credentials = credentials_of(task);
-    if (!credentials.ok()) return Refuse{credentials.error().code};
-    ResolveOptions options;
-    options.follow = open.follows();
-    options.resolve_flags = open.how.resolve;
-    options.creates = open.creates();
-    auto place = resolver_.resolve(viewer(task, &*credentials), open.dirfd, open.text, options);
-    if (!place.ok()) {
-      event.objects.push_back({open.text, "", {}});
-      const int wrong = wrong_open_flags(request.how);
-      return failed_lookup(task, std::move(event), wrong != 0 ? wrong : place.error().code);
-    }
-    named.place = *std::move(place);
-  }
+  Named& named = open.named;
+  look_up_open(task, open);
   Place& place = named.place;
+  if (!named.found()) return failed_open(task, stop, std::move(event), open);
+  remember_links(named.text, place);
   event.objects.push_back(object_of(named));
-  if (const int wrong = wrong_open_flags(request.how); wrong != 0) {
-    return failed_lookup(task, std::move(event), wrong);
-  }
-  if (open.creates() && open.text.ends_with('/') && place.parent.valid()) {
-    return failed_lookup(task, std::move(event), EISDIR);  // never a directory by open
-  }
-  if (!place.exists() && !open.creates()) return failed_lookup(task, std::move(event), ENOENT);
-  if (place.exists() && open.exclusive()) return failed_lookup(task, std::move(event), EEXIST);
   if (open.creates() && !place.exists()) ops = ops | PathOp::Create;
   event.operation = ops_text(ops);
   if (open.tmpfile() && !place.nameless) place.name += place.name == "/" ? "#tmpfile" : "/#tmpfile";
@@ -237,11 +232,9 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   if (options_.observe_all || decision.log) kept = std::move(event);
 
   const bool link_itself = place.is_symlink();
-  std::vector<UniqueFd> pins;
-  const bool by_object = place.exists() && (place.magic || !place.parent.valid());
   const bool too_long = place.real.size() + 2 > PATH_MAX;
   const bool by_name = !place.nameless && !place.deleted && !task.retry.pin && !too_long &&
-                       !(place.magic && place.exists());
+                       !open.small_file && !(place.magic && place.exists());
   if (by_name) {
     std::string path = place.real;
     if (place.trailing_slash && path.back() != '/') path += '/';
@@ -249,29 +242,54 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, const OpenRequest& req
   }
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return Refuse{credentials.error().code};
+  const bool by_object = opens_object(open);
   const bool directory = place.is_directory();
   UniqueFd& fd = by_object ? place.object : place.parent;
   auto path = keepers_.path_to(fd.get(), *credentials);
   if (!path.ok()) return exhausted(task, stop, path.error().code);
+  std::vector<UniqueFd> pins;
   pins.push_back(std::move(fd));
   if (by_object) {
-    // The object itself, whatever the flags say of links on the way to it.
-    open.how.flags &= ~uint64_t{O_NOFOLLOW};
+    // The object itself: the slash makes even O_NOFOLLOW follow the way to it.
     if (directory) *path += "/";
   } else {
     *path += "/" + place.leaf;
     if (place.trailing_slash) *path += "/";
-    open.how.flags |= O_NOFOLLOW;  // the leaf has been followed already
+    // The leaf has been followed already. O_EXCL leaves no trace in the descriptor's flags.
+    open.exclusive_added = !place.exists() && !open.exclusive();
+    open.how.flags |= place.exists() ? O_NOFOLLOW : O_EXCL;
   }
   open.how.resolve = 0;
   return redirect_open(task, stop, open, *path, false, std::move(kept), std::move(pins),
                        link_itself, false);
 }
 
+Result<Track> Guard::begin_open(const Task& task, const Stop& stop, const OpenRequest& open,
+                                uint64_t resolve) {
+  CALLGATE_TRY(Track track, begin_redirect(task, stop));
+  Registers& changed = *track.changed;
+  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
+  if (open.small_file) {  // always pinned, so openat's lack of RESOLVE_NO_SYMLINKS is no loss
+    static const SyscallRow* const openat = find_syscall("openat");
+    changed.set_number(stop.abi, openat->number[static_cast<size_t>(stop.abi)]);
+    changed.set_argument(stop.abi, 2, open.how.flags);
+    changed.set_argument(stop.abi, 3, open.how.mode);
+    return track;
+  }
+  open_how how = open.how;
+  how.resolve = resolve;
+  CALLGATE_TRY(const TraceeAddr how_at, track.flight.slot.put_value(how));
+  static const SyscallRow* const openat2 = find_syscall("openat2");
+  changed.set_number(stop.abi, openat2->number[static_cast<size_t>(stop.abi)]);
+  changed.set_argument(stop.abi, 2, static_cast<uint64_t>(how_at));
+  changed.set_argument(stop.abi, 3, sizeof how);
+  return track;
+}
+
 Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
                             const std::string& path, bool by_name, std::optional<Event> event,
                             std::vector<UniqueFd> pins, bool loop_is_genuine, bool may_pin) {
-  auto track = begin_redirect(task, stop);
+  auto track = begin_open(task, stop, open, by_name ? RESOLVE_NO_SYMLINKS : 0);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
   InFlight& flight = track->flight;
   flight.after = After::OpenByName;
@@ -280,19 +298,37 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
   flight.loop_is_genuine = loop_is_genuine;
   flight.may_pin = may_pin && by_name;
   flight.create_removed = open.create_removed;
-  open_how how = open.how;
-  how.resolve = by_name ? RESOLVE_NO_SYMLINKS : 0;
+  flight.exclusive_added = open.exclusive_added;
+  // Whoever waits for nothing at the exit but its registers gets them back by itself.
+  flight.returns_itself = by_name && stop.abi == Abi::X86_64 && area_.has_stub() &&
+                          area_.plenty() && !flight.event && !loop_is_genuine &&
+                          !open.create_removed && !open.exclusive_added && flight.pins.empty() &&
+                          !policy_.needs().stat;
+  if (flight.returns_itself) {
+    auto frame_at = flight.slot.put_value(return_frame(*flight.original));
+    if (!frame_at.ok()) return exhausted(task, stop, frame_at.error().code);
+    track->changed->set_instruction_pointer(ArgumentArea::kAddress + return_stub_entry());
+  }
   auto path_at = flight.slot.put_string(path);
   if (!path_at.ok()) return exhausted(task, stop, path_at.error().code);
-  auto how_at = flight.slot.put_value(how);
-  if (!how_at.ok()) return exhausted(task, stop, how_at.error().code);
-  static const SyscallRow* const openat2 = find_syscall("openat2");
-  Registers& changed = *track->changed;
-  changed.set_number(stop.abi, openat2->number[static_cast<size_t>(stop.abi)]);
-  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
-  changed.set_argument(stop.abi, 1, static_cast<uint64_t>(*path_at));
-  changed.set_argument(stop.abi, 2, static_cast<uint64_t>(*how_at));
-  changed.set_argument(stop.abi, 3, sizeof how);
+  track->changed->set_argument(stop.abi, open.named.path_index, static_cast<uint64_t>(*path_at));
+  return *std::move(track);
+}
+
+// Flags, length of the name, free descriptors, the name: the kernel's own order.
+Answer Guard::failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open) {
+  if (auto answer = untold(task, stop, event, open.named)) return *std::move(answer);
+  event.objects.push_back(object_of(open.named));
+  event.lookup_failed = true;
+  if (!enforcing() || options_.model != Model::Sealed) {
+    return observed(stop, std::move(event), false);
+  }
+  // Flags that the kernel does not know are the failure.
+  auto track = begin_open(task, stop, open, flags_are_known(open.how) ? 0 : open.how.resolve);
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
+  track->flight.event = kept(std::move(event), false);
+  auto put = put_failing_name(*track, stop, open.named);
+  if (!put.ok()) return exhausted(task, stop, put.error().code);
   return *std::move(track);
 }
 
@@ -306,6 +342,10 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
     next.pin = true;
   } else if (result == -ENOENT && flight.create_removed) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
+  } else if (result == -EEXIST && flight.exclusive_added) {
+    next.resolve = true;  // it was not there when O_EXCL was added
+  } else if (result < 0 && !restarts(result) && !next.resolve && policy_.needs().stat) {
+    next.resolve = true;  // where it failed may be nothing to be told
   } else {
     return Finished::Done;
   }

@@ -6,116 +6,110 @@
 
 #include "monitor/guard.h"
 #include "monitor/named.h"
+#include "monitor/stand_in.h"
 
 namespace callgate {
-namespace {
 
-// What the kernel refuses before it looks at either name of a pair.
-int wrong_pair_flags(const Stop& stop) {
-  if (const int index = stop.row->argument(Role::RenameFlags); index >= 0) {
-    const uint64_t flags = stop.argument(Role::RenameFlags) & 0xffffffffu;
-    const bool exchange = (flags & RENAME_EXCHANGE) != 0;
-    if ((flags & ~uint64_t{RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT}) != 0 ||
-        (exchange && (flags & (RENAME_NOREPLACE | RENAME_WHITEOUT)) != 0)) {
-      return EINVAL;
-    }
-  }
-  const uint64_t flags = stop.argument(Role::AtFlags) & 0xffffffffu;
-  return (flags & ~uint64_t{AT_SYMLINK_FOLLOW | AT_EMPTY_PATH}) != 0 ? EINVAL : 0;
-}
-
-}  // namespace
-
+// What the kernel says of two names depends on both, so both are put where it will find them, or
+// what stands in for them (stand_in.h), and it answers in its own order. Only what could succeed is
+// judged.
 Answer Guard::pair_call(Task& task, const Stop& stop) {
   const bool renames = stop.row->operation == Operation::Rename;
   const uint64_t flags = stop.argument(Role::RenameFlags);
   const bool exchange = renames && (flags & RENAME_EXCHANGE) != 0;
-  if (const int wrong = wrong_pair_flags(stop)) return Refuse{wrong};
   const bool follow = stop.row->follow == Follow::IfFollow &&
                       (stop.argument(Role::AtFlags) & AT_SYMLINK_FOLLOW) != 0;
-  auto from = named(task, stop, Role::DirFd, Role::Path, follow);
   Event event = start_event(task, stop, Event::Kind::Path, renames ? "delete,create" : "create");
-  if (!from.ok()) return failed_lookup(task, std::move(event), from.error().code);
-  // The kernel looks the old name of a link up first, and walks both directories of a rename first.
-  if (!renames && !from->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
-  // The flags of linkat speak of the old name alone.
-  Stop plain = stop;
-  if (const int index = stop.row->argument(Role::AtFlags); index >= 0) {
-    plain.arguments[static_cast<size_t>(index)] = 0;
+  Named from = named(task, stop, Role::DirFd, Role::Path, follow);
+  if (from.found()) event.objects.push_back(object_of(from));
+  // A link's old name is looked up whole before anything else.
+  if (from.found() && !renames && !from.place.exists()) {
+    from.fail(Named::Failed::Walk, from.place.missing);
   }
-  auto to = named(task, plain, Role::NewDirFd, Role::NewPath, false);
-  event.objects.push_back(object_of(*from));
-  if (!to.ok()) {
-    const bool leaf = to.error().code == ENAMETOOLONG && !from->place.exists();
-    return failed_lookup(task, std::move(event), leaf ? ENOENT : to.error().code);
-  }
-  event.objects.push_back(object_of(*to));
-  if (renames) {  // "." and ".." are refused before either name is looked up (do_renameat2)
-    const auto dots = [](const Place& place) {
-      return place.leaf == "." || place.leaf == ".." || place.leaf.empty();
-    };
-    if (dots(from->place)) return failed_lookup(task, std::move(event), EBUSY);
-    if (dots(to->place)) {
-      return failed_lookup(task, std::move(event), (flags & RENAME_NOREPLACE) != 0 ? EEXIST : EBUSY);
+  if (!from.found()) return failed_name(task, stop, std::move(event), from);
+  Named to = named(task, stop, Role::NewDirFd, Role::NewPath, false);
+  if (to.found()) event.objects.push_back(object_of(to));
+  // In the kernel's order: both walks, then the old name's last component, then the new one's.
+  const bool fixed = renames && to.found() && (from.place.is_fixed() || to.place.is_fixed());
+  if (to.found() && !fixed) {
+    if (renames && !from.place.exists()) {
+      from.fail(Named::Failed::Leaf, from.place.missing);
+    } else if (!renames && to.place.exists()) {
+      to.fail(Named::Failed::Walk, EEXIST);
+    } else if (to.place.exists() && !exchange && (flags & RENAME_NOREPLACE) != 0) {
+      to.fail(Named::Failed::Leaf, EEXIST);
+    } else if (!to.place.exists() && (exchange || to.place.missing == ENAMETOOLONG)) {
+      to.fail(Named::Failed::Leaf, to.place.missing);
     }
   }
-  if (!from->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
-  if (!renames && to->place.exists()) return failed_lookup(task, std::move(event), EEXIST);
-  if (exchange && !to->place.exists()) return failed_lookup(task, std::move(event), ENOENT);
-  if (renames && (flags & RENAME_WHITEOUT) != 0) {
+  if (fixed || !from.found() || !to.found()) {
+    if (auto answer = untold(task, stop, event, from.found() ? to : from))
+      return *std::move(answer);
+    event.lookup_failed = true;
+    return redirect_pair(task, stop, from, to, std::move(event), false);
+  }
+  if (renames && !exchange && (flags & RENAME_WHITEOUT) != 0) {
     return refuse_for(task, stop, std::move(event), EPERM, "device nodes cannot be created");
   }
+  const Decision decision = judge_pair(stop, from.place, to.place, event);
+  if (!decision.allowed()) {
+    if (event.reason.empty()) event.reason = own_reason(decision, from.place);
+    if (event.reason.empty()) event.reason = own_reason(decision, to.place);
+    return decided(task, stop, std::move(event), decision, Proceed{});
+  }
+  event.rule = decision.rule;
+  event.log = decision.log;
+  return redirect_pair(task, stop, from, to, std::move(event), decision.log);
+}
 
+Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
+                           Event& event) const {
+  const bool renames = stop.row->operation == Operation::Rename;
+  const uint64_t flags = stop.argument(Role::RenameFlags);
+  const bool exchange = renames && (flags & RENAME_EXCHANGE) != 0;
   Decision decision;
   decision.verdict = Verdict::Allow;
   if (renames) {
     PathOps old_ops = PathOp::Delete;
     PathOps new_ops = PathOp::Create;
     if (exchange) old_ops = old_ops | PathOp::Create;
-    if (to->place.exists()) new_ops = new_ops | PathOp::Delete;
-    decision = judge(old_ops, from->place);
-    if (decision.allowed()) decision = judge(new_ops, to->place);
-    if (holds_own_file(from->place) || (exchange && holds_own_file(to->place))) decision = Decision{};
+    if (to.exists()) new_ops = new_ops | PathOp::Delete;
+    decision = judge(old_ops, from);
+    if (decision.allowed()) decision = judge(new_ops, to);
+    if (holds_own_file(from) || (exchange && holds_own_file(to))) decision = Decision{};
   } else {
-    decision = judge(PathOp::Create, to->place);
+    decision = judge(PathOp::Create, to);
   }
-  if (decision.allowed()) {
-    auto wider = widens(from->place, to->place);
-    if (!wider && exchange) wider = widens(to->place, from->place);
-    if (wider) {
-      event.reason = "the new name would grant " + std::string(path_op_name(wider->op)) +
-                     ", which the old one does not";
-      decision = *wider;
-      decision.verdict = Verdict::Deny;
-      decision.error = EXDEV;  // mv and ln then fall back to a copy, which is judged by itself
-    }
-  }
-  if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
-    if (event.reason.empty()) event.reason = own_reason(decision, from->place);
-    if (event.reason.empty()) event.reason = own_reason(decision, to->place);
-    return decided(task, stop, std::move(event), decision, Proceed{});
-  }
-  event.rule = decision.rule;
-  const bool keep = options_.observe_all || decision.log;
+  if (!decision.allowed()) return decision;
+  auto wider = widens(from, to);
+  if (!wider && exchange) wider = widens(to, from);
+  if (!wider) return decision;
+  event.reason = "the new name would grant " + std::string(path_op_name(wider->op)) +
+                 ", which the old one does not";
+  wider->verdict = Verdict::Deny;
+  // mv and ln then fall back to a copy, which is judged by itself; but a name that is not to be
+  // known of answers as if it were not there.
+  wider->error = hides(from.name) ? EACCES : EXDEV;
+  return *wider;
+}
 
-  const bool whole = from->by_object || !from->place.parent.valid();  // pin() takes the parent
-  Answer answer =
-      redirect_one(task, stop, *from, keep ? std::optional(std::move(event)) : std::nullopt);
-  auto* track = std::get_if<Track>(&answer);
-  if (track == nullptr) return answer;
-  if (!renames && whole) {  // linkat: /proc/<keeper>/fd/<n> is a link to be followed
-    track->changed->set_argument(stop.abi, stop.row->argument(Role::AtFlags), AT_SYMLINK_FOLLOW);
+Answer Guard::redirect_pair(Task& task, const Stop& stop, Named& from, Named& to, Event event,
+                            bool log) {
+  if (!enforcing() || options_.model != Model::Sealed) {
+    return observed(stop, std::move(event), log);
   }
-  std::string path = "/";
-  if (to->place.real != "/") {
-    auto pinned = pin(task, track->flight, to->place, false);
-    if (!pinned.ok()) return exhausted(task, stop, pinned.error().code);
-    path = *std::move(pinned);
+  auto track = begin_redirect(task, stop);
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
+  track->flight.event = kept(std::move(event), log);
+  const int index = stop.row->argument(Role::AtFlags);
+  if (index >= 0 && from.is_whole()) {  // a link to be followed, whatever else the flags say
+    track->changed->set_argument(stop.abi, index, stop.argument(Role::AtFlags) | AT_SYMLINK_FOLLOW);
   }
-  auto at = track->flight.slot.put_string(path);
-  if (!at.ok()) return exhausted(task, stop, at.error().code);
-  track->changed->set_argument(stop.abi, to->path_index, static_cast<uint64_t>(*at));
-  return answer;
+  for (Named* name : {&from, &to}) {
+    auto put = put_name(task, stop, *track, *name);
+    if (!put.ok()) return exhausted(task, stop, put.error().code);
+  }
+  return *std::move(track);
 }
 
 std::optional<Decision> Guard::widens(const Place& from, const Place& to) const {

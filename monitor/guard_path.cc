@@ -11,6 +11,7 @@
 
 #include "monitor/guard.h"
 #include "monitor/named.h"
+#include "monitor/stand_in.h"
 
 namespace callgate {
 namespace {
@@ -49,58 +50,20 @@ PathOps asked_for(Operation operation) {
   return PathOp::Stat;
 }
 
-// AT_* bits that the call does not know: refused before any look-up.
-bool has_wrong_flags(const Stop& stop) {
-  constexpr uint64_t kCommon = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
-  constexpr uint64_t kStat = kCommon | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE;
-  struct Known {
-    std::string_view name;
-    uint64_t flags;
-  };
-  static constexpr std::array<Known, 9> kKnown = {{{"unlinkat", AT_REMOVEDIR},
-                                                   {"fchownat", kCommon},
-                                                   {"fchmodat2", kCommon},
-                                                   {"utimensat", kCommon},
-                                                   {"utimensat_time64", kCommon},
-                                                   {"faccessat2", kCommon | AT_EACCESS},
-                                                   {"newfstatat", kStat},
-                                                   {"fstatat64", kStat},
-                                                   {"statx", kStat}}};
-  const uint64_t flags = stop.argument(Role::AtFlags) & 0xffffffffu;
-  return std::any_of(kKnown.begin(), kKnown.end(), [&](const Known& known) {
-    return known.name == stop.row->name && (flags & ~known.flags) != 0;
-  });
-}
-
-// A name that makes the kernel say this error, whoever asks; nullptr: none is known.
-const char* name_that_fails(int error) {
-  static const std::string too_long = "/" + std::string(NAME_MAX + 1, 'x');
-  static const std::string loop = [] {  // two links each, and 40 are the limit
-    std::string path;
-    for (int i = 0; i < 25; ++i) path += "/proc/self/root";
-    return path + "/x";
-  }();
-  switch (error) {
-    case ENOENT:
-      return "/proc/0";  // no process has this number
-    case ENOTDIR:
-      return "/proc/version/x";
-    case EEXIST:
-      return "/";
-    case ENAMETOOLONG:
-      return too_long.c_str();
-    case ELOOP:
-      return loop.c_str();
-    case EBADF:
-      return "x";  // with a directory descriptor that is none
-    default:
-      return nullptr;
-  }
-}
-
-// utimensat(fd, NULL, ...) acts on the descriptor; to every other call NULL is a bad address.
+// utimensat(fd, NULL, ...) acts on the descriptor.
 bool takes_null_name(const SyscallRow& row) {
   return row.name == "utimensat" || row.name == "utimensat_time64" || row.name == "futimesat";
+}
+
+// Since 6.11 NULL is "" to these, with AT_EMPTY_PATH.
+bool takes_null_as_empty(const SyscallRow& row) {
+  return row.name == "newfstatat" || row.name == "fstatat64" || row.name == "statx";
+}
+
+// readlink takes "" without being told so.
+bool takes_empty_name(const Stop& stop) {
+  return (stop.argument(Role::AtFlags) & AT_EMPTY_PATH) != 0 || stop.row->name == "readlink" ||
+         stop.row->name == "readlinkat";
 }
 
 bool makes_device(const Stop& stop) {
@@ -132,28 +95,44 @@ std::string ops_text(PathOps ops) {
   return text;
 }
 
-Result<Named> Guard::named(Task& task, const Stop& stop, Role directory, Role path, bool follow) {
+Named Guard::named(Task& task, const Stop& stop, Role directory, Role path, bool follow) {
   Named named;
   named.path_index = stop.row->argument(path);
   if (stop.row->argument(directory) >= 0) {
     named.dirfd = static_cast<int>(stop.argument(directory));
   }
-  const uint64_t address = stop.argument(path);
+  const bool old_name = path == Role::Path;
   ResolveOptions options;
   options.follow = follow;
   // The old name of a link is an ordinary look-up.
   options.parent_call = is_parent_call(stop.row->operation) &&
-                        !(stop.row->operation == Operation::Link && path == Role::Path);
-  options.empty_path = (stop.argument(Role::AtFlags) & AT_EMPTY_PATH) != 0;
-  if (address == 0) {  // since 6.11 NULL is "" to the calls that know AT_EMPTY_PATH
-    if (!options.empty_path || stop.row->operation != Operation::Stat) return Error{EFAULT};
-  } else {
-    CALLGATE_TRY(named.text, read_path(task, address));
+                        !(stop.row->operation == Operation::Link && old_name);
+  options.empty_path = old_name && takes_empty_name(stop);
+  if (policy_.needs().stat) options.lost = &named.lost;
+  const uint64_t address = stop.argument(path);
+  if (address != 0 || !options.empty_path || !takes_null_as_empty(*stop.row)) {
+    auto text = read_path(task, address);
+    if (!text.ok()) {
+      named.fail(Named::Failed::Read, text.error().code);
+      return named;
+    }
+    named.text = *std::move(text);
   }
-  if (options.empty_path && named.text.empty() && named.dirfd == AT_FDCWD) named.text = ".";
-  CALLGATE_TRY(const Credentials credentials, credentials_of(task));
-  CALLGATE_TRY(named.place, resolver_.resolve(viewer(task, &credentials), named.dirfd, named.text,
-                                              options));
+  if ((stop.argument(Role::AtFlags) & AT_EMPTY_PATH) != 0 && old_name && named.text.empty() &&
+      named.dirfd == AT_FDCWD) {
+    named.text.push_back('.');
+  }
+  auto credentials = credentials_of(task);
+  if (!credentials.ok()) {
+    named.fail(Named::Failed::Walk, credentials.error().code);
+    return named;
+  }
+  auto place = resolver_.resolve(viewer(task, &*credentials), named.dirfd, named.text, options);
+  if (!place.ok()) {
+    named.fail(Named::Failed::Walk, place.error().code);
+    return named;
+  }
+  named.place = *std::move(place);
   named.by_object = follow && named.place.exists();
   return named;
 }
@@ -200,16 +179,26 @@ std::string Guard::own_reason(const Decision& decision, const Place& place) cons
   return is_own_file(place.name) || holds_own_file(place) ? kOwnFileReason : std::string();
 }
 
-// Where the tracee will find the place: by way of the keeper. The descriptor stays in the flight.
-Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool object) {
-  const bool whole = object || !place.parent.valid();
-  const bool directory = place.is_directory();
+std::optional<Event> Guard::kept(Event event, bool log) const {
+  return options_.observe_all || log ? std::optional(std::move(event)) : std::nullopt;
+}
+
+// Where the tracee will find what this descriptor stands for: by way of the keeper. The descriptor
+// stays in the flight.
+Result<std::string> Guard::pin(Task& task, InFlight& flight, UniqueFd& fd) {
   CALLGATE_TRY(const Credentials credentials, credentials_of(task));
-  UniqueFd& fd = whole ? place.object : place.parent;
   CALLGATE_TRY(std::string path, keepers_.path_to(fd.get(), credentials));
   flight.pins.push_back(std::move(fd));
+  return path;
+}
+
+Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool object) {
+  if (!object && place.real == "/") return std::string("/");
+  const bool whole = object || !place.parent.valid();
+  const bool directory = place.is_directory();
+  CALLGATE_TRY(std::string path, pin(task, flight, whole ? place.object : place.parent));
   if (!whole) {
-    path += "/" + place.leaf;
+    path.append("/").append(place.leaf);
     if (place.trailing_slash) path += "/";
   } else if (directory) {
     path += "/";  // a call that does not follow links then acts on the directory all the same
@@ -217,56 +206,76 @@ Result<std::string> Guard::pin(Task& task, InFlight& flight, Place& place, bool 
   return path;
 }
 
+// The argument of this name shows what was judged, or what fails as it failed.
+Status Guard::put_name(Task& task, const Stop& stop, Track& track, Named& named) {
+  switch (named.failed) {
+    case Named::Failed::Read:
+    case Named::Failed::Walk:
+      return put_failing_name(track, stop, named);
+    case Named::Failed::Leaf: {
+      CALLGATE_TRY(const std::string directory, pin(task, track.flight, named.place.parent));
+      return put_failing_leaf(track, stop, named.path_index, directory, named.error);
+    }
+    case Named::Failed::No:
+      break;
+  }
+  CALLGATE_TRY(const std::string path, pin(task, track.flight, named.place, named.by_object));
+  CALLGATE_TRY(const TraceeAddr at, track.flight.slot.put_string(path));
+  track.changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(at));
+  return Unit{};
+}
+
 Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event) {
   auto track = begin_redirect(task, stop);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
-  InFlight& flight = track->flight;
-  flight.event = std::move(event);
-  const bool root = named.place.real == "/" && is_parent_call(stop.row->operation);
-  const bool whole = named.by_object || !named.place.parent.valid();  // pin() takes the parent
-  std::string path = "/";
-  if (!root) {
-    auto pinned = pin(task, flight, named.place, named.by_object);
-    if (!pinned.ok()) return exhausted(task, stop, pinned.error().code);
-    path = *std::move(pinned);
-  }
-  auto at = flight.slot.put_string(path);
-  if (!at.ok()) return exhausted(task, stop, at.error().code);
-  track->changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
+  track->flight.event = std::move(event);
   const int flags = stop.row->argument(Role::AtFlags);
-  if (flags >= 0 && whole) {
+  if (flags >= 0 && named.is_whole()) {
     track->changed->set_argument(stop.abi, flags,
                                  stop.argument(Role::AtFlags) & ~kAtFlagsCleared);
   }
+  auto put = put_name(task, stop, *track, named);
+  if (!put.ok()) return exhausted(task, stop, put.error().code);
   return *std::move(track);
 }
 
-// A name that leads nowhere: the kernel itself says so, after it has judged the other arguments,
-// which it does first (libraries probe for features with wrong flags on any name).
-Answer Guard::failed_name(Task& task, const Stop& stop, Event event, int error) {
-  const char* name = name_that_fails(error);
-  const int directory = stop.row->argument(Role::DirFd);
-  const bool expressible = name != nullptr ? error != EBADF || directory >= 0 : error == EFAULT;
-  if (!expressible || !enforcing() || options_.model != Model::Sealed) {
-    if (has_wrong_flags(stop)) error = EINVAL;
-    return failed_lookup(task, std::move(event), error);
+// What keeps the kernel from saying how a name failed: our own means ran out, the name cannot be
+// read, or the policy does not tell what is there (existence is metadata).
+std::optional<Answer> Guard::untold(Task& task, const Stop& stop, const Event& event,
+                                    const Named& named) {
+  if (is_exhaustion(named.error)) return exhausted(task, stop, named.error);
+  if (named.error == EPERM) return refuse_for(task, stop, event, EACCES, kUnreadableReason);
+  if (!policy_.needs().stat || named.found() || named.lost.empty()) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, named.lost);
+  if (decision.allowed()) return std::nullopt;
+  Event told = event;
+  told.operation = ops_text(PathOp::Stat);
+  told.objects.push_back({named.text, named.lost, {}});
+  return decided(task, stop, std::move(told), decision, Proceed{});
+}
+
+Answer Guard::failed_name(Task& task, const Stop& stop, Event event, Named& named) {
+  if (auto answer = untold(task, stop, event, named)) return *std::move(answer);
+  if (event.objects.empty()) event.objects.push_back(object_of(named));
+  event.lookup_failed = true;
+  if (!enforcing() || options_.model != Model::Sealed) {
+    return observed(stop, std::move(event), false);
+  }
+  return redirect_one(task, stop, named, kept(std::move(event), false));
+}
+
+// What is asked of a descriptor by an empty name is what fstat asks of it: nothing to be judged.
+// The kernel gets our empty name, for the program's could become another one.
+Answer Guard::own_descriptor(Task& task, const Stop& stop, const Named& named, Event event) {
+  if (stop.arguments[static_cast<size_t>(named.path_index)] == 0) {
+    return observed(stop, std::move(event), false);
   }
   auto track = begin_redirect(task, stop);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
-  if (error == EFAULT) {
-    constexpr uint64_t kNobodys = ~uint64_t{0xffff};  // the kernel's own half, in either width
-    track->changed->set_argument(stop.abi, stop.row->argument(Role::Path), kNobodys);
-  } else {
-    auto at = track->flight.slot.put_string(name);
-    if (!at.ok()) return exhausted(task, stop, at.error().code);
-    track->changed->set_argument(stop.abi, stop.row->argument(Role::Path),
-                                 static_cast<uint64_t>(*at));
-    if (directory >= 0) track->changed->set_argument(stop.abi, directory, ~uint64_t{0});
-  }
-  if (options_.observe_all) {
-    event.lookup_failed = true;
-    track->flight.event = std::move(event);
-  }
+  track->flight.event = kept(std::move(event), false);
+  auto at = track->flight.slot.put_string("");
+  if (!at.ok()) return exhausted(task, stop, at.error().code);
+  track->changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
   return *std::move(track);
 }
 
@@ -280,29 +289,39 @@ Answer Guard::path_call(Task& task, const Stop& stop) {
     auto text = read_path(task, stop.argument(Role::Text));
     if (!text.ok() || text->empty()) return Refuse{text.ok() ? ENOENT : text.error().code};
   }
-  auto found = named(task, stop, Role::DirFd, Role::Path, follows(stop));
+  Named named = this->named(task, stop, Role::DirFd, Role::Path, follows(stop));
   Event event = start_event(task, stop, Event::Kind::Path, ops_text(ops));
-  if (!found.ok()) {
-    if (found.error().code == EPERM) {
-      return refuse_for(task, stop, std::move(event), EACCES, "the program's memory is unreadable");
-    }
-    return failed_name(task, stop, std::move(event), found.error().code);
-  }
-  event.objects.push_back(object_of(*found));
   const bool creates = operation == Operation::Create;
-  if (creates && found->place.exists()) return failed_name(task, stop, std::move(event), EEXIST);
-  if (!creates && !found->place.exists()) return failed_name(task, stop, std::move(event), ENOENT);
+  if (named.found()) {
+    event.objects.push_back(object_of(named));
+    if (creates && named.place.exists()) {
+      named.fail(Named::Failed::Walk, EEXIST);
+    } else if (!creates && !named.place.exists()) {
+      named.fail(operation == Operation::Delete ? Named::Failed::Leaf : Named::Failed::Walk,
+                 named.place.missing);
+    } else if (creates && named.place.missing == ENAMETOOLONG) {
+      named.fail(Named::Failed::Leaf, ENAMETOOLONG);
+    }
+  }
+  if (!named.found()) return failed_name(task, stop, std::move(event), named);
+  const bool sealed = enforcing() && options_.model == Model::Sealed;
+  if (operation == Operation::Stat && named.text.empty() && sealed) {
+    return own_descriptor(task, stop, named, std::move(event));
+  }
+  // "/", "." and ".." are never removed: the kernel itself says why.
+  if (operation == Operation::Delete && named.place.is_fixed() && sealed) {
+    return redirect_one(task, stop, named, kept(std::move(event), false));
+  }
   if (creates && makes_device(stop)) {
     return refuse_for(task, stop, std::move(event), EPERM, "device nodes cannot be created");
   }
-  const Decision decision = judge(ops, found->place);
-  if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
-    event.reason = own_reason(decision, found->place);
+  const Decision decision = judge(ops, named.place);
+  if (!decision.allowed() || !sealed) {
+    event.reason = own_reason(decision, named.place);
     return decided(task, stop, std::move(event), decision, Proceed{});
   }
   event.rule = decision.rule;
-  const bool keep = options_.observe_all || decision.log;
-  return redirect_one(task, stop, *found, keep ? std::optional(std::move(event)) : std::nullopt);
+  return redirect_one(task, stop, named, kept(std::move(event), decision.log));
 }
 
 // chmod and friends through a descriptor: by way of the object, so that no other descriptor can
@@ -314,32 +333,40 @@ Answer Guard::descriptor_call(Task& task, const Stop& stop) {
   Named named;
   named.path_index = stop.row->argument(role);
   named.by_object = true;
-  if (role == Role::DirFd && fd == AT_FDCWD) {
-    return failed_name(task, stop, std::move(event), EFAULT);
+  // Without a name there are no flags, and no working directory: the kernel refuses, and says why.
+  if (role == Role::DirFd && (fd == AT_FDCWD || stop.int_argument(Role::AtFlags) != 0)) {
+    return observed(stop, std::move(event), false);
   }
-  if (role == Role::DirFd && stop.int_argument(Role::AtFlags) != 0) return Refuse{EINVAL};
   auto flags = descriptor_flags(task.tid, fd);
-  if (!flags.ok()) return failed_lookup(task, std::move(event), flags.error().code);
-  if ((*flags & O_PATH) != 0) {
-    return failed_lookup(task, std::move(event), EBADF);
+  if (!flags.ok() && flags.error().code != EBADF) {
+    return failed_lookup(task, std::move(event), flags.error().code);
+  }
+  const bool sealed = enforcing() && options_.model == Model::Sealed;
+  if (!flags.ok() || (*flags & O_PATH) != 0) {
+    event.lookup_failed = true;
+    if (!sealed) return observed(stop, std::move(event), false);
+    auto track = begin_redirect_registers(task, stop);
+    if (!track.ok()) return exhausted(task, stop, track.error().code);
+    track->flight.event = kept(std::move(event), false);
+    put_failing_descriptor(*track, stop, role);
+    return *std::move(track);
   }
   auto place = resolver_.descriptor(viewer(task), fd);
   if (!place.ok()) return failed_lookup(task, std::move(event), place.error().code);
   named.place = *std::move(place);
   event.objects.push_back(object_of(named));
   const Decision decision = judge(PathOp::Attributes, named.place);
-  if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+  if (!decision.allowed() || !sealed) {
     return decided(task, stop, std::move(event), decision, Proceed{});
   }
   event.rule = decision.rule;
-  const bool keep = options_.observe_all || decision.log;
+  const bool log = decision.log;
   if (role == Role::DirFd) named.path_index = stop.row->argument(Role::Path);
   const SyscallRow* by_name = role == Role::Fd ? named_twin(*stop.row) : stop.row;
   if (by_name == nullptr) {
     return refuse_for(task, stop, std::move(event), ENOSYS, "no call by name does the same");
   }
-  Answer answer =
-      redirect_one(task, stop, named, keep ? std::optional(std::move(event)) : std::nullopt);
+  Answer answer = redirect_one(task, stop, named, kept(std::move(event), log));
   if (auto* track = std::get_if<Track>(&answer); track != nullptr && by_name != stop.row) {
     track->changed->set_number(stop.abi, by_name->number[static_cast<size_t>(stop.abi)]);
   }

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -16,6 +17,10 @@
 #include "monitor/socket_facts.h"
 
 namespace callgate {
+
+// -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not the
+// result the program sees, unless a handler comes first (signal(7)).
+constexpr bool restarts(int64_t result) { return result >= -516 && result <= -512; }
 
 // What the exit stop means.
 enum class After : uint8_t {
@@ -38,19 +43,29 @@ struct Retry {
   size_t progress = 0;               // SendOne, SignalOne: how many are done
 };
 
+// A name that leads nowhere is replaced by one on which the kernel fails (stand_in.h): what it then
+// says, and what the program's own name deserves.
+struct ErrorInStead {
+  int kernel_says = 0;
+  int means = 0;
+};
+
 struct InFlight {
   After after = After::Finish;
   Abi abi = Abi::X86_64;
   const SyscallRow* row = nullptr;
   bool redirected = false;             // registers differ from `original`
+  bool returns_itself = false;         // through the return stub: no exit stop is asked for
   std::optional<Registers> original;   // always there when redirected
   ArgumentArea::Slot slot;
   std::vector<UniqueFd> pins;          // what /proc/<keeper>/fd/<n> leads to while the call runs
   std::optional<Event> event;          // to be recorded with the result
+  std::array<ErrorInStead, 2> errors;  // one for each name
   Retry retry;                         // how this attempt was made
   bool loop_is_genuine = false;        // OpenByName: ELOOP is the program's own
   bool may_pin = false;                // OpenByName: EACCES may be the longer walk's fault
   bool create_removed = false;         // OpenByName: O_CREAT was taken away from an existing file
+  bool exclusive_added = false;        // OpenByName: O_EXCL keeps the missing leaf from being a link
   uint64_t device = 0;                 // Exec: identity of the object that was judged
   uint64_t inode = 0;
   SocketFacts facts;                   // Socket: what is being made or bound (`inode`)

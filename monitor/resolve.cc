@@ -4,17 +4,15 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <climits>
 #include <deque>
 
 #include "monitor/identity.h"
-#include "monitor/long_name.h"
+#include "monitor/open_path.h"
 #include "monitor/protected_link.h"
 
 namespace callgate {
@@ -22,14 +20,6 @@ namespace {
 
 constexpr int kLinkLimit = 40;  // path_resolution(7)
 constexpr int kPathFlags = O_PATH | O_CLOEXEC;
-
-UniqueFd open_with(int directory, const std::string& name, uint64_t flags, uint64_t resolve) {
-  open_how how{};
-  how.flags = flags;
-  how.resolve = resolve;
-  return UniqueFd(static_cast<int>(
-      syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
-}
 
 // Where a tracee's relative walk begins.
 Result<UniqueFd> open_base(const Viewer& viewer, int dirfd) {
@@ -55,6 +45,13 @@ std::string join(const std::string& directory, std::string_view leaf) {
   return path.append(leaf);
 }
 
+bool same_object(const UniqueFd& a, const UniqueFd& b) {
+  struct stat one {};
+  struct stat other {};
+  return a.valid() && b.valid() && ::fstat(a.get(), &one) == 0 && ::fstat(b.get(), &other) == 0 &&
+         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 std::deque<std::string> split(std::string_view path) {
   std::deque<std::string> parts;
   while (!path.empty()) {
@@ -76,28 +73,42 @@ struct Resolver::Walk {
   const Viewer& viewer;
   const ResolveOptions& options;
   UniqueFd current;
+  UniqueFd scope;  // what the walk takes for its root and never leaves; invalid: the real one
   std::deque<std::string> pending;
   Place place;
   int links = 0;
   bool at_directory = true;  // the last component was ".", ".." or a jump: `current` is the answer
 
   Result<Place> run();
+  Result<Place> run(std::string_view path);
   Status step(const std::string& component, bool last, bool* done);
   Status follow(const std::string& component, UniqueFd link, const struct stat& st, bool last,
                 bool* done);
   Status restart_at_root();
+  [[nodiscard]] bool at_scope() const;
+  [[nodiscard]] std::string component_name(const std::string& component) const;
 };
 
 Status Resolver::Walk::restart_at_root() {
-  current.reset(::fcntl(resolver.root_.get(), F_DUPFD_CLOEXEC, 3));
+  const int root = scope.valid() ? scope.get() : resolver.root_.get();
+  current.reset(::fcntl(root, F_DUPFD_CLOEXEC, 3));
   if (!current.valid()) return last_error();
   return Unit{};
+}
+
+bool Resolver::Walk::at_scope() const { return scope.valid() && same_object(current, scope); }
+
+std::string Resolver::Walk::component_name(const std::string& component) const {
+  Place here;
+  if (!resolver.name_object(viewer, current.get(), here).ok() || here.nameless) return {};
+  return component == "." || component == ".." ? here.name : join(here.name, component);
 }
 
 Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const struct stat& st,
                               bool last, bool* done) {
   if (++links > kLinkLimit) return Error{ELOOP};
-  if (link_is_protected(current.get(), st)) return Error{EACCES};
+  // The kernel protects the links that a name ends in (pick_link, WALK_TRAILING).
+  if (last && link_is_protected(current.get(), st)) return Error{EACCES};
   Place here;
   CALLGATE_TRY([[maybe_unused]] Unit named,
                resolver.name_object(viewer, current.get(), here));
@@ -112,7 +123,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
     } else if (directory.st_ino == kProcRoot && component == "thread-self") {
       target = std::to_string(viewer.pid) + "/task/" + std::to_string(viewer.tid);
     } else {
-      UniqueFd plain = open_with(current.get(), component, kPathFlags, RESOLVE_NO_MAGICLINKS);
+      UniqueFd plain = open_path(current.get(), component, 0, RESOLVE_NO_MAGICLINKS);
       if (!plain.valid() && errno == ELOOP) {  // a magic link: the kernel jumps, so do we
         if (here.foreign) place.foreign = true;
         UniqueFd object(::openat(current.get(), component.c_str(), kPathFlags));
@@ -156,15 +167,21 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
       *done = true;
       return Unit{};
     }
-    UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_DIRECTORY));
+    const char* step = at_scope() ? "." : component.c_str();
+    UniqueFd next(::openat(current.get(), step, kPathFlags | O_DIRECTORY));
     if (!next.valid()) return last_error();
     current = std::move(next);
     at_directory = true;
     return Unit{};
   }
   UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_NOFOLLOW));
+  const bool searched = next.valid() || errno == ENOENT || errno == ENAMETOOLONG;
+  // Never a directory by open: said before the component itself is looked up.
+  if (searched && last && options.creates && place.trailing_slash) return Error{EISDIR};
   if (!next.valid()) {
-    if (errno != ENOENT || !last) return last_error();
+    const bool missing = errno == ENOENT || (errno == ENAMETOOLONG && options.parent_call);
+    if (!missing || !last) return last_error();
+    place.missing = errno;
     place.parent = std::move(current);
     place.leaf = component;
     *done = true;
@@ -184,7 +201,7 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
     return Unit{};
   }
   if (place.trailing_slash && !S_ISDIR(st.st_mode) && !options.parent_call) {
-    return Error{options.creates ? EISDIR : ENOTDIR};
+    return Error{ENOTDIR};
   }
   place.parent = std::move(current);
   place.leaf = component;
@@ -199,10 +216,37 @@ Result<Place> Resolver::Walk::run() {
   while (!done && !pending.empty()) {
     const std::string component = std::move(pending.front());
     pending.pop_front();
-    CALLGATE_TRY([[maybe_unused]] Unit stepped, step(component, pending.empty(), &done));
+    auto stepped = step(component, pending.empty(), &done);
+    if (stepped.ok()) continue;
+    if (options.lost != nullptr) *options.lost = component_name(component);
+    return stepped.error();
   }
   if (!done) place.object = std::move(current);
   return resolver.finish_leaf(viewer, std::move(place));
+}
+
+Result<Place> Resolver::Walk::run(std::string_view path) {
+  const size_t end = path.find_last_not_of('/');
+  if (end == std::string_view::npos) {  // "/", "//"
+    place.object = std::move(current);
+    return resolver.finish_leaf(viewer, std::move(place));
+  }
+  place.trailing_slash = end + 1 < path.size();
+  const std::string_view plain = path.substr(0, end + 1);
+  const size_t slash = plain.find_last_of('/');
+  // Most names pass no symlink: then one call finds the directory, and only the leaf is looked at.
+  if (slash != std::string_view::npos && !scope.valid()) {
+    const std::string directory(plain.substr(0, slash + 1));
+    UniqueFd parent = open_path(current.get(), directory, O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+    if (parent.valid()) {
+      current = std::move(parent);
+      pending.emplace_back(plain.substr(slash + 1));
+      return run();
+    }
+    if (errno != ELOOP && options.lost == nullptr) return last_error();
+  }
+  pending = split(plain);
+  return run();
 }
 
 Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
@@ -212,49 +256,6 @@ Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
   for (const std::string& point : parse_proc_mounts(*mounts)) {
     if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
   }
-}
-
-bool Resolver::in_other_proc(std::string_view path) const {
-  return std::any_of(other_procs_.begin(), other_procs_.end(),
-                     [&](const std::string& point) { return path.starts_with(point); });
-}
-
-std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
-                                  bool* foreign) const {
-  constexpr std::string_view kProc = "/proc/";
-  if (in_other_proc(real)) *foreign = true;
-  if (!real.starts_with(kProc)) return real;
-  int pid = 0;
-  const char* begin = real.data() + kProc.size();
-  const char* end = real.data() + real.size();
-  const auto parsed = std::from_chars(begin, end, pid);
-  if (parsed.ec != std::errc() || (parsed.ptr != end && *parsed.ptr != '/')) return real;
-  if (pid == viewer.pid || pid == viewer.tid) return "/proc/self" + std::string(parsed.ptr, end);
-  if (!inside_(pid)) *foreign = true;
-  return real;
-}
-
-Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
-  auto link = read_link("/proc/self/fd/" + std::to_string(fd));
-  if (!link.ok() && link.error().code == ENAMETOOLONG) link = long_directory_name(fd);
-  if (!link.ok()) return link.error();
-  std::string& text = *link;
-  if (!text.starts_with('/')) {
-    if (text.starts_with("(unreachable)")) return Error{EACCES};
-    place.nameless = true;
-  }
-  constexpr std::string_view kDeleted = " (deleted)";
-  if (text.ends_with(kDeleted)) {
-    struct stat st {};
-    if (::fstat(fd, &st) != 0) return last_error();
-    if (st.st_nlink == 0) {
-      text.resize(text.size() - kDeleted.size());
-      place.deleted = true;
-    }
-  }
-  place.name = place.nameless ? text : policy_name(viewer, text, &place.foreign);
-  place.real = std::move(text);
-  return Unit{};
 }
 
 // Names the place, and looks at the leaf where that has not been done.
@@ -272,7 +273,6 @@ Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place) const {
     CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
     return place;
   }
-  if (place.leaf.size() > NAME_MAX) return Error{ENAMETOOLONG};
   Place directory;
   CALLGATE_TRY([[maybe_unused]] Unit named,
                name_object(viewer, place.parent.get(), directory));
@@ -290,15 +290,6 @@ Result<Place> Resolver::descriptor(const Viewer& viewer, int fd) const {
   return finish_leaf(viewer, std::move(place));
 }
 
-Result<std::string> Resolver::directory_name(const Viewer& viewer, int dirfd) {
-  const std::string task = "/proc/" + std::to_string(viewer.tid);
-  auto name = read_link(dirfd == AT_FDCWD ? task + "/cwd" : task + "/fd/" + std::to_string(dirfd));
-  if (!name.ok()) return name.error();
-  // " (deleted)" may be part of a living name; the slow way tells the two apart.
-  if (!name->starts_with('/') || name->ends_with(" (deleted)")) return Error{ENOENT};
-  return name;
-}
-
 Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_view path,
                                 const ResolveOptions& options) const {
   if (path.empty()) {
@@ -309,7 +300,7 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
     return finish_leaf(viewer, std::move(place));
   }
   if (path.size() >= PATH_MAX) return Error{ENAMETOOLONG};
-  Walk walk{*this, viewer, options, {}, {}, {}};
+  Walk walk{*this, viewer, options, {}, {}, {}, {}};
   // IN_ROOT makes the descriptor the root, and BENEATH refuses to leave it.
   const bool own_root = (options.resolve_flags & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0;
   if (path.front() == '/' && (options.resolve_flags & RESOLVE_BENEATH) != 0) return Error{EXDEV};
@@ -321,61 +312,52 @@ Result<Place> Resolver::resolve(const Viewer& viewer, int dirfd, std::string_vie
   // From here on as the tracee: /proc/<tid> itself may be closed to it, the walk must not be wider.
   const ScopedIdentity eyes(own_, viewer.credentials != nullptr ? *viewer.credentials : own_);
   if (!eyes.ok()) return Error{EACCES};
-  if (options.resolve_flags != 0) {
-    // The program's own restrictions: the kernel judges them on a walk of ours, but for the one link
-    // that would lead to ourselves.
-    std::string text(path);
-    constexpr std::string_view kSelf = "/proc/self";
-    if (path == kSelf || path.starts_with("/proc/self/")) {
-      if ((options.resolve_flags & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
-      text = "/proc/" + std::to_string(viewer.pid) + text.substr(kSelf.size());
-      path = text;
-    }
-    const uint64_t flags = static_cast<uint64_t>(kPathFlags) | (options.follow ? 0 : O_NOFOLLOW);
-    walk.place.object =
-        open_with(walk.current.get(), std::string(path), flags, options.resolve_flags);
-    if (!walk.place.exists() && errno != ENOENT) return last_error();
-    if (walk.place.exists()) {
-      // Reached by other rules than a plain name's: only the pinned object is the same one.
-      walk.place.magic = true;
-      return finish_leaf(viewer, std::move(walk.place));
-    }
-    const size_t slash = path.find_last_of('/');
-    const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash + 1));
-    walk.place.parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
-                                  options.resolve_flags);
-    if (!walk.place.parent.valid()) return last_error();
-    walk.place.leaf = path.substr(slash == std::string_view::npos ? 0 : slash + 1);
-    if (walk.place.leaf.empty()) return Error{ENOENT};
-    UniqueFd dangling(
-        ::openat(walk.place.parent.get(), walk.place.leaf.c_str(), kPathFlags | O_NOFOLLOW));
-    // What a dangling link under restrictions would create is not to be told.
-    if (dangling.valid()) return Error{ENOENT};
-    return finish_leaf(viewer, std::move(walk.place));
-  }
+  return options.resolve_flags != 0 ? restricted(walk, path) : walk.run(path);
+}
 
-  const size_t end = path.find_last_not_of('/');
-  if (end == std::string_view::npos) {  // "/", "//"
-    walk.place.object = std::move(walk.current);
-    return finish_leaf(viewer, std::move(walk.place));
+// Under openat2's RESOLVE_*: the kernel judges the program's restrictions on a walk of ours.
+Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
+  const ResolveOptions& options = walk.options;
+  const uint64_t resolve = options.resolve_flags;
+  std::string text(path);
+  constexpr std::string_view kSelf = "/proc/self";  // the one link that would lead to ourselves
+  if (path == kSelf || path.starts_with("/proc/self/")) {
+    if ((resolve & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
+    text = "/proc/" + std::to_string(walk.viewer.pid) + text.substr(kSelf.size());
   }
-  walk.place.trailing_slash = end + 1 < path.size();
-  const std::string_view plain = path.substr(0, end + 1);
-  const size_t slash = plain.find_last_of('/');
-  // Most names pass no symlink: then one call finds the directory, and only the leaf is looked at.
-  if (slash != std::string_view::npos) {
-    const std::string directory(plain.substr(0, slash + 1));
-    UniqueFd parent = open_with(walk.current.get(), directory, kPathFlags | O_DIRECTORY,
-                                RESOLVE_NO_SYMLINKS);
-    if (parent.valid()) {
-      walk.current = std::move(parent);
-      walk.pending.emplace_back(plain.substr(slash + 1));
-      return walk.run();
+  if ((resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0) {
+    walk.scope.reset(::fcntl(walk.current.get(), F_DUPFD_CLOEXEC, 3));
+    if (!walk.scope.valid()) return last_error();
+  }
+  // O_CREAT never makes a directory, and says so before it looks the last component up.
+  const size_t end = text.find_last_not_of('/');
+  if (options.creates && end != std::string::npos && end + 1 < text.size()) {
+    const size_t slash = text.find_last_of('/', end);
+    const std::string leaf = text.substr(slash + 1, end - slash);
+    const std::string directory = slash == std::string::npos ? "." : text.substr(0, slash + 1);
+    if (leaf != "." && leaf != "..") {
+      const UniqueFd parent = open_path(walk.current.get(), directory, O_DIRECTORY, resolve);
+      const int why = parent.valid() ? EISDIR : errno;
+      if (options.lost != nullptr) static_cast<void>(walk.run(path));
+      return Error{why};
     }
-    if (errno != ELOOP) return last_error();
   }
-  walk.pending = split(plain);
-  return walk.run();
+  Place found;
+  found.object = open_path(walk.current.get(), text, options.follow ? 0 : O_NOFOLLOW, resolve);
+  const int error = found.exists() ? 0 : errno;
+  auto walked = walk.run(path);
+  if (error != 0 && error != ENOENT) return Error{error};
+  if (error == ENOENT) {
+    if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel
+    return walked;
+  }
+  // Reached by other rules than a plain name's: only what is pinned is the same.
+  if (walked.ok() && same_object(walked->object, found.object)) {
+    walked->magic = true;
+    return walked;
+  }
+  found.magic = true;
+  return finish_leaf(walk.viewer, std::move(found));
 }
 
 }  // namespace callgate

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct Place {
   std::string real;     // the kernel's own name for it, whole; a missing object: where it would be
   std::string name;     // `real` as the policy speaks of it: the caller's /proc/<pid> is /proc/self
   std::vector<std::string> links;  // symlinks passed through
+  int missing = ENOENT;   // why there is no object; ENAMETOOLONG: nor can there be one
   bool trailing_slash = false;
   bool magic = false;     // a magic link (/proc/self/fd/3) was passed: only a pin repeats that
   bool nameless = false;  // a pipe, socket or other object that no name leads to
@@ -32,6 +34,8 @@ struct Place {
   bool foreign = false;   // in /proc/<pid> of a process outside the sandbox
   [[nodiscard]] bool exists() const { return object.valid(); }
   [[nodiscard]] bool is_directory() const { return exists() && S_ISDIR(st.st_mode); }
+  // "/", "." and "..": what no call makes, removes or renames.
+  [[nodiscard]] bool is_fixed() const { return leaf.empty() || leaf == "." || leaf == ".."; }
   [[nodiscard]] bool is_symlink() const { return exists() && S_ISLNK(st.st_mode); }
 };
 
@@ -48,6 +52,7 @@ struct ResolveOptions {
   bool creates = false;       // a missing last component is to be made (O_CREAT)
   bool empty_path = false;    // AT_EMPTY_PATH: "" is the descriptor itself
   uint64_t resolve_flags = 0; // the program's own openat2 RESOLVE_*
+  std::string* lost = nullptr; // takes the name of the component at which a walk failed
 };
 
 class Resolver {
@@ -73,6 +78,7 @@ class Resolver {
 
  private:
   struct Walk;
+  Result<Place> restricted(Walk& walk, std::string_view path) const;
   Result<Place> finish_leaf(const Viewer& viewer, Place place) const;
   std::string policy_name(const Viewer& viewer, const std::string& real, bool* foreign) const;
   std::function<bool(pid_t)> inside_;

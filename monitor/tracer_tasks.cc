@@ -75,9 +75,8 @@ void Tracer::on_new_task(Task& parent) {
   auto child = event_message(parent.tid);
   if (child.ok() && mirror_.find(*child) == nullptr && !is_gone(*child)) {
     const bool same_parent = (flags & (CLONE_PARENT | CLONE_THREAD)) != 0;
-    Task& task =
-        mirror_.add_child(*child, parent, flags, *child,
-                          same_parent ? parent.process->parent : parent.process->pid);
+    Task& task = mirror_.add_child(*child, parent, flags, *child,
+                                   same_parent ? parent.process->parent : parent.process->pid);
     placement_.on_child(parent.tid, *child);
     if ((flags & CLONE_THREAD) == 0) announce(*task.process);
     if (stopping_) kill_process(task.process->pid);
@@ -122,6 +121,7 @@ void Tracer::on_exec(pid_t tgid) {
   Task& task = mirror_.exec(tgid, from);
   task.state = Task::State::Stopped;
   task.retry = Retry{};
+  task.credentials.reset();
   task.process->pretends_undumpable = false;
   auto flight = std::move(task.in_flight);
   const bool allowed = guard_.allows_image(task, flight.get());
@@ -135,7 +135,7 @@ void Tracer::on_exec(pid_t tgid) {
   event.pid = task.process->pid;
   event.parent = task.process->parent;
   event.executable = *task.process->executable;
-  event.argv = read_argv(tgid);
+  if (options_.observe_all) event.argv = read_argv(tgid);
   sink_.on_process(event);
   if (!allowed || stopping_) kill_process(tgid);
   if (from != tgid) placement_.forget(from);

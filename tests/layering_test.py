@@ -35,7 +35,7 @@ OWNERS = {
     r"re2/.*": r"policy/[a-z_]*\.cc",
     r"boost/.*": r"monitor/cli/[a-z_]*\.cc",
     r"spdlog/(?!fmt/).*": r"monitor/(log|record|denial)[a-z_]*\.cc|monitor/cli/[a-z_]*\.cc",
-    r"nlohmann/.*": r"monitor/audit_json\.cc|tests/.*\.cc",
+    r"nlohmann/.*": r"monitor/audit_json\.cc|monitor/cli/bench_json\.cc|tests/.*\.cc",
     r"gtest/.*|gmock/.*": r"tests/.*\.(cc|h)",
     r"benchmark/.*": r"tests/bench/.*\.cc",
 }

@@ -1,0 +1,67 @@
+// What the kernel calls an object, and what the policy calls it.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "monitor/long_name.h"
+#include "monitor/resolve.h"
+
+namespace callgate {
+
+bool Resolver::in_other_proc(std::string_view path) const {
+  return std::any_of(other_procs_.begin(), other_procs_.end(),
+                     [&](const std::string& point) { return path.starts_with(point); });
+}
+
+std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
+                                  bool* foreign) const {
+  constexpr std::string_view kProc = "/proc/";
+  if (in_other_proc(real)) *foreign = true;
+  if (!real.starts_with(kProc)) return real;
+  int pid = 0;
+  const char* begin = real.data() + kProc.size();
+  const char* end = real.data() + real.size();
+  const auto parsed = std::from_chars(begin, end, pid);
+  if (parsed.ec != std::errc() || (parsed.ptr != end && *parsed.ptr != '/')) return real;
+  if (pid == viewer.pid || pid == viewer.tid) return "/proc/self" + std::string(parsed.ptr, end);
+  if (!inside_(pid)) *foreign = true;
+  return real;
+}
+
+Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
+  auto link = read_link("/proc/self/fd/" + std::to_string(fd));
+  if (!link.ok() && link.error().code == ENAMETOOLONG) {
+    link = long_object_name(fd, "/proc/" + std::to_string(viewer.tid));
+  }
+  if (!link.ok()) return link.error();
+  std::string& text = *link;
+  if (!text.starts_with('/')) {
+    if (text.starts_with("(unreachable)")) return Error{EACCES};
+    place.nameless = true;
+  }
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (text.ends_with(kDeleted)) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0) return last_error();
+    if (st.st_nlink == 0) {
+      text.resize(text.size() - kDeleted.size());
+      place.deleted = true;
+    }
+  }
+  place.name = place.nameless ? text : policy_name(viewer, text, &place.foreign);
+  place.real = std::move(text);
+  return Unit{};
+}
+
+Result<std::string> Resolver::directory_name(const Viewer& viewer, int dirfd) {
+  const std::string task = "/proc/" + std::to_string(viewer.tid);
+  auto name = read_link(dirfd == AT_FDCWD ? task + "/cwd" : task + "/fd/" + std::to_string(dirfd));
+  if (!name.ok()) return name.error();
+  // " (deleted)" may be part of a living name; the slow way tells the two apart.
+  if (!name->starts_with('/') || name->ends_with(" (deleted)")) return Error{ENOENT};
+  return name;
+}
+
+}  // namespace callgate
