@@ -114,8 +114,8 @@ class Guard {
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
   Status put_name(Task& task, const Stop& stop, Track& track, Named& named);
-  std::optional<Answer> own_failure(Task& task, const Stop& stop, const Event& event,
-                                    const Named& named);
+  std::optional<Answer> untold(Task& task, const Stop& stop, const Event& event,
+                               const Named& named);
   Answer redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event);
 
   // guard_open.cc

@@ -27,8 +27,7 @@ constexpr int kMaxAttempts = 16;  // a name that changes this often under us is 
 constexpr uint64_t kLargeFile = 0100000;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
-// What the kernel says of the flags alone, which it judges before the descriptor: without O_CREAT
-// wrong ones might become right.
+// What the kernel says of the flags alone, which it judges before the descriptor.
 bool flags_are_known(const open_how& how) {
   return syscall(SYS_openat2, -1, "x", &how, sizeof how) < 0 && errno == EBADF;
 }
@@ -169,12 +168,14 @@ void Guard::remember_links(const std::string& text, const Place& place) {
 void Guard::look_up_open(Task& task, OpenRequest& open) {
   Named& named = open.named;
   if (!named.found()) return;
+  if (!flags_are_known(open.how)) return named.fail(Named::Failed::Walk, EINVAL);
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return named.fail(Named::Failed::Walk, credentials.error().code);
   ResolveOptions options;
   options.follow = open.follows();
   options.resolve_flags = open.how.resolve;
   options.creates = open.creates();
+  if (policy_.needs().stat) options.lost = &named.lost;
   auto place = resolver_.resolve(viewer(task, &*credentials), named.dirfd, named.text, options);
   if (!place.ok()) return named.fail(Named::Failed::Walk, place.error().code);
   named.place = *std::move(place);
@@ -217,8 +218,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   }
   // What exists may be opened, but might be gone by then: without the right to create it, the
   // call must not be one that creates.
-  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed() &&
-      flags_are_known(open.how)) {
+  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed()) {
     open.how.flags &= ~uint64_t{O_CREAT};
     open.how.mode = 0;
     open.create_removed = true;
@@ -316,7 +316,7 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
 
 // Flags, length of the name, free descriptors, the name: the kernel's own order.
 Answer Guard::failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open) {
-  if (auto answer = own_failure(task, stop, event, open.named)) return *std::move(answer);
+  if (auto answer = untold(task, stop, event, open.named)) return *std::move(answer);
   event.objects.push_back({open.named.text, "", {}});
   event.lookup_failed = true;
   if (!enforcing() || options_.model != Model::Sealed) {
@@ -343,6 +343,8 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
   } else if (result == -EEXIST && flight.exclusive_added) {
     next.resolve = true;  // it was not there when O_EXCL was added
+  } else if (result < 0 && !next.resolve && policy_.needs().stat) {
+    next.resolve = true;  // where it failed may be nothing to be told
   } else {
     return Finished::Done;
   }
