@@ -12,8 +12,8 @@ constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 
 }  // namespace
 
-std::span<const NetlinkProtocol> netlink_protocols() {
-  static constexpr std::array<NetlinkProtocol, 14> kProtocols = {{{"route", 0},
+std::span<const NetlinkWord> netlink_protocols() {
+  static constexpr std::array<NetlinkWord, 14> kProtocols = {{{"route", 0},
                                                                   {"usersock", 2},
                                                                   {"sock_diag", 4},
                                                                   {"nflog", 5},
@@ -31,7 +31,7 @@ std::span<const NetlinkProtocol> netlink_protocols() {
 }
 
 std::optional<int> netlink_protocol(std::string_view word) {
-  for (const NetlinkProtocol& known : netlink_protocols()) {
+  for (const NetlinkWord& known : netlink_protocols()) {
     if (known.word == word) return known.number;
   }
   return std::nullopt;

@@ -19,11 +19,11 @@ std::string_view net_family_name(NetFamily family);
 std::string_view net_op_name(NetOp op);
 
 // The netlink protocols that have a word (include/uapi/linux/netlink.h).
-struct NetlinkProtocol {
+struct NetlinkWord {
   std::string_view word;
   int number;
 };
-std::span<const NetlinkProtocol> netlink_protocols();
+std::span<const NetlinkWord> netlink_protocols();
 std::optional<int> netlink_protocol(std::string_view word);
 
 // An address as the kernel will read it. The constructor functions canonicalise: IPv4-mapped IPv6

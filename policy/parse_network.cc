@@ -261,7 +261,7 @@ bool StatementParser::parse_netlink_endpoint(const Word& word, NetRule* rule) {
     return true;
   }
   std::vector<std::string_view> words;
-  for (const NetlinkProtocol& known : netlink_protocols()) words.push_back(known.word);
+  for (const NetlinkWord& known : netlink_protocols()) words.push_back(known.word);
   return fail(word.column,
               "unknown netlink protocol " + quoted(word.text) + " (expected " + enumeration(words) +
                   ", a number or *)",
