@@ -78,7 +78,8 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
     if (decision.allowed()) decision = judge(new_ops, to);
     if (holds_own_file(from) || (exchange && holds_own_file(to))) decision = Decision{};
   } else {
-    decision = judge(PathOp::Create, to);
+    // A second name would be no own file's any more.
+    decision = is_own_file(from.name) ? Decision{} : judge(PathOp::Create, to);
   }
   if (!decision.allowed()) return decision;
   auto wider = widens(from, to);

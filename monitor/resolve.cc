@@ -59,7 +59,9 @@ std::deque<std::string> split(std::string_view path) {
     if (begin == std::string_view::npos) break;
     path.remove_prefix(begin);
     const size_t end = std::min(path.find('/'), path.size());
-    parts.emplace_back(path.substr(0, end));
+    const std::string_view part = path.substr(0, end);
+    // One "." is as good as two thousand, and costs a call.
+    if (part != "." || parts.empty() || parts.back() != ".") parts.emplace_back(part);
     path.remove_prefix(end);
   }
   return parts;
