@@ -47,40 +47,46 @@ std::vector<BenchWork> micro() {
   return works;
 }
 
-// One redirected open, request by request: null monitors that do ever more of a monitor's work.
+// One redirected open, request by request: null monitors that do ever more of a monitor's work. The
+// rows behind callgate's own are what a call costs more that cannot come back without a stop.
 std::vector<BenchWork> steps() {
   struct Row {
     std::string_view name;
+    std::string_view base;
     const char* what;
-    NullStep step;
+    const char* loop;
+    Contestant who;
+    NullStep step = NullStep::Continue;
   };
+  using enum NullStep;
+  constexpr Contestant kNull = Contestant::Null;
   constexpr Row kRows[] = {
-      {"step-continue", "a seccomp stop, waitpid, PTRACE_CONT", NullStep::Continue},
-      {"step-call-info", "PTRACE_GET_SYSCALL_INFO", NullStep::CallInfo},
-      {"step-name", "the name is read (process_vm_readv)", NullStep::Name},
-      {"step-fetch", "PTRACE_GETREGS", NullStep::Fetch},
-      {"step-store", "PTRACE_SETREGS", NullStep::Store},
-      {"step-exit-stop", "a second stop when the call returns", NullStep::ExitStop},
-      {"step-result", "the result is read (PTRACE_PEEKUSER)", NullStep::Result},
-      {"step-restore", "PTRACE_SETREGS", NullStep::Restore},
+      {"step-bare", "", "open and close, bare", "open", Contestant::Bare},
+      {"step-continue", "step-bare", "a seccomp stop, waitpid, PTRACE_CONT", "open", kNull,
+       Continue},
+      {"step-call-info", "step-continue", "PTRACE_GET_SYSCALL_INFO", "open", kNull, CallInfo},
+      {"step-name", "step-call-info", "the name is read (process_vm_readv)", "open", kNull, Name},
+      {"step-fetch", "step-name", "PTRACE_GETREGS", "open", kNull, Fetch},
+      {"step-store", "step-fetch", "PTRACE_SETREGS", "open", kNull, Store},
+      {"step-openat2", "step-bare", "openat2 without links in place of open", "openat2",
+       Contestant::Bare},
+      {"step-sealed", "", "callgate: what is left is its own computing", "open",
+       Contestant::Sealed},
+      {"step-exit-stop", "step-store", "beside it: a second stop when a call returns", "open",
+       kNull, ExitStop},
+      {"step-result", "step-exit-stop", "the result is read (PTRACE_PEEKUSER)", "open", kNull,
+       NullStep::Result},
+      {"step-restore", "step-result", "PTRACE_SETREGS", "open", kNull, Restore},
   };
-  const LoopRequest open{.name = "open"};
-  const auto row = [](std::string_view name, const char* what, const LoopRequest& request,
-                      Contestant who, NullStep step = NullStep::Continue) {
-    BenchWork work = loop(name, what, request);
+  std::vector<BenchWork> works;
+  for (const Row& row : kRows) {
+    BenchWork work = loop(row.name, row.what, {.name = row.loop});
     work.group = BenchGroup::Steps;
-    work.contestants = {who};
-    work.step = step;
-    return work;
-  };
-  std::vector<BenchWork> works = {row("step-bare", "open and close, bare", open, Contestant::Bare)};
-  for (const Row& each : kRows) {
-    works.push_back(row(each.name, each.what, open, Contestant::Null, each.step));
+    work.contestants = {row.who};
+    work.step = row.step;
+    work.base = row.base;
+    works.push_back(std::move(work));
   }
-  works.push_back(row("step-openat2", "openat2 without links in place of open, bare",
-                      {.name = "openat2"}, Contestant::Bare));
-  works.push_back(
-      row("step-sealed", "callgate: the rest is its own computing", open, Contestant::Sealed));
   return works;
 }
 

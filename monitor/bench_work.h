@@ -81,6 +81,7 @@ struct BenchWork {
   std::vector<std::string> needs = {};  // programs, and whole names of what else must exist
   bool parallel = false;                // uses more than one CPU
   NullStep step = NullStep::Continue;
+  std::string_view base = {};           // BenchGroup::Steps: the step that this one adds to
   [[nodiscard]] bool is_rate() const { return std::string_view(unit) == "requests/s"; }
 };
 const std::vector<BenchWork>& bench_works();

@@ -131,8 +131,9 @@ RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs) {
     plan.gate = Gate::Trace;
     return plan;
   }
-  if (row.gate != Gate::Trace) return plan;
+  if (row.gate == Gate::Pass) return plan;
   const bool needed = need_present(row, inputs);
+  if (row.gate == Gate::Refuse && needed) return plan;
   bool traced = needed && guard_present(row, inputs);
   // Some rows are judged in part even when no policy asks for them.
   if (row.condition == Condition::MmapGuard) traced = needed || inputs.window_end != 0;

@@ -6,18 +6,13 @@
 
 #include <climits>
 
+#include "monitor/clock.h"
 #include "monitor/model_naive.h"
 
 namespace callgate {
 namespace {
 
 constexpr const char* kExhaustedReason = "callgate has no means left for this call";
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 Credentials credentials_of_this_process() {
   auto status = read_task_status(getpid());
@@ -186,7 +181,7 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
 Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
                          std::string operation) {
   Event event;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.tid = task.tid;
   event.pid = task.process->pid;
   event.parent = task.process->parent;
@@ -201,7 +196,7 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
 }
 
 void Guard::record(Event event, int64_t result) {
-  if (event.time_ns == 0) event.time_ns = now_ns();  // judged at another stop than the call's
+  if (event.time_ns == 0) event.time_ns = clock_ns(CLOCK_REALTIME);  // judged at another stop than the call's
   event.result = result;
   sink_.on_event(event);
 }
@@ -343,12 +338,7 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
     case After::Finish:
       break;
   }
-  // -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not
-  // the result the program sees, unless a handler comes first (signal(7)).
-  constexpr int64_t kRestartFirst = -516;
-  constexpr int64_t kRestartLast = -512;
-  const bool restarting = result >= kRestartFirst && result <= kRestartLast;
-  if (flight.event && finished == Finished::Done && !restarting) {
+  if (flight.event && finished == Finished::Done && !restarts(result)) {
     record(*std::move(flight.event), result);
   }
   return finished;

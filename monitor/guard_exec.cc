@@ -45,6 +45,16 @@ std::string living_name(const std::string& name, uint64_t inode) {
   return name.substr(0, name.size() - kDeleted.size());
 }
 
+// A program as the task may read it; invalid where it may not. The kernel makes a process that runs
+// such a program undumpable, and so hides it from an unprivileged monitor.
+Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, const Place& place) {
+  const ScopedIdentity eyes(own, task);
+  if (!eyes.ok()) return Error{EACCES};
+  if (!S_ISREG(place.st.st_mode)) return UniqueFd();
+  const std::string path = "/proc/self/fd/" + std::to_string(place.object.get());
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
 // The name of the image that a task runs. One that is too long for a link to be read still stands
 // in the list of mappings.
 Result<std::string> image_name(pid_t tid, const struct stat& exe) {
@@ -58,16 +68,6 @@ Result<std::string> image_name(pid_t tid, const struct stat& exe) {
     }
   }
   return link.error();
-}
-
-// A program as the task may read it; invalid where it may not. The kernel makes a process that runs
-// such a program undumpable, and so hides it from an unprivileged monitor.
-Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, const Place& place) {
-  const ScopedIdentity eyes(own, task);
-  if (!eyes.ok()) return Error{EACCES};
-  if (!S_ISREG(place.st.st_mode)) return UniqueFd();
-  const std::string path = "/proc/self/fd/" + std::to_string(place.object.get());
-  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
 }  // namespace

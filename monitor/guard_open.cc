@@ -302,7 +302,8 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
   // Whoever waits for nothing at the exit but its registers gets them back by itself.
   flight.returns_itself = by_name && stop.abi == Abi::X86_64 && area_.has_stub() &&
                           area_.plenty() && !flight.event && !loop_is_genuine &&
-                          !open.create_removed && !open.exclusive_added && flight.pins.empty();
+                          !open.create_removed && !open.exclusive_added && flight.pins.empty() &&
+                          !policy_.needs().stat;
   if (flight.returns_itself) {
     auto frame_at = flight.slot.put_value(return_frame(*flight.original));
     if (!frame_at.ok()) return exhausted(task, stop, frame_at.error().code);
@@ -317,7 +318,7 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
 // Flags, length of the name, free descriptors, the name: the kernel's own order.
 Answer Guard::failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open) {
   if (auto answer = untold(task, stop, event, open.named)) return *std::move(answer);
-  event.objects.push_back({open.named.text, "", {}});
+  event.objects.push_back(object_of(open.named));
   event.lookup_failed = true;
   if (!enforcing() || options_.model != Model::Sealed) {
     return observed(stop, std::move(event), false);
@@ -343,7 +344,7 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
   } else if (result == -EEXIST && flight.exclusive_added) {
     next.resolve = true;  // it was not there when O_EXCL was added
-  } else if (result < 0 && !next.resolve && policy_.needs().stat) {
+  } else if (result < 0 && !restarts(result) && !next.resolve && policy_.needs().stat) {
     next.resolve = true;  // where it failed may be nothing to be told
   } else {
     return Finished::Done;

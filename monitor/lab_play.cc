@@ -19,7 +19,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kSkipped = 77;  // the attack says so itself, with the reason
 constexpr size_t kKeptOutput = size_t{1} << 20;
-constexpr std::chrono::seconds kLateWait(2);  // for survivors to show themselves
+constexpr std::chrono::seconds kLateWait(2);   // for survivors to show themselves
+constexpr std::chrono::seconds kAfterLoss(1);  // for who has won to say so
 
 // Reads what is there, keeps the beginning; false at the end.
 bool drain(int fd, std::string* kept) {
@@ -97,17 +98,22 @@ class Watch {
 // Until all have ended or have been ended; false when that took too long.
 bool watch_run(const LabScene& scene, pid_t runner, std::chrono::seconds patience, LabRun* run) {
   constexpr std::chrono::milliseconds kRound(100);
-  const auto limit = Clock::now() + scene.time + patience;
-  const auto goes_on = [](Clock::time_point until) {
-    return Clock::now() < until && pending_ending_signal() == 0;
-  };
+  auto until = Clock::now() + scene.time + patience;
   Watch watch(scene, runner, run);
-  while (!watch.ended() && goes_on(limit)) watch.step(kRound);
+  const auto rounds = [&](const auto& goes_on) {
+    auto look = Clock::now();
+    while (Clock::now() < until && pending_ending_signal() == 0 && goes_on()) {
+      watch.step(kRound);
+      if (Clock::now() < look) continue;
+      look = Clock::now() + kRound;
+      if (scene.prey->lost(run->printed)) until = std::min(until, Clock::now() + kAfterLoss);
+    }
+  };
+  rounds([&] { return !watch.ended(); });
   const bool ended = watch.ended();
-  const auto late = Clock::now() + kLateWait;
-  while (ended && scene.lesson.launch_word("late") && goes_on(late) &&
-         !scene.prey->lost(run->printed)) {
-    watch.step(kRound);
+  if (ended && scene.lesson.launch_word("late")) {
+    until = Clock::now() + kLateWait;
+    rounds([&] { return !scene.prey->lost(run->printed); });
   }
   run->left_behind = !end_children(scene.prey->victim());
   watch.finish();
@@ -146,11 +152,14 @@ void judge(const LabScene& scene, bool timed_out, LabRun* run) {
   }
 }
 
+// What the lesson's head says.
+bool takes_prey(const LabLesson& lesson, LabModel model) {
+  return model == LabModel::Bare ? !lesson.bare_held : lesson.beats(lab_model_name(model));
+}
+
 // Against the lesson's head.
 void compare(const LabScene& scene, LabRun* run) {
-  const bool should_take = scene.model == LabModel::Bare
-                               ? !scene.lesson.bare_held
-                               : scene.lesson.beats(lab_model_name(scene.model));
+  const bool should_take = takes_prey(scene.lesson, scene.model);
   const bool told = scene.model == LabModel::Bare || scene.model == LabModel::Sealed || should_take;
   if (run->end == LabRun::End::Skipped || !told) return;
   run->as_told = run->end == (should_take ? LabRun::End::Taken : LabRun::End::Held);
@@ -183,10 +192,13 @@ LabRun play_attack(const LabLesson& lesson, const std::string& program, LabModel
                    const LabSettings& settings) {
   LabRun run;
   run.model = model;
-  LabScene scene{.lesson = lesson,
-                 .program = program,
-                 .model = model,
-                 .time = settings.time.value_or(lesson.time)};
+  LabScene scene{
+      .lesson = lesson,
+      .program = program,
+      .model = model,
+      // A race that is to be won ends when it is, so it may take its time where others
+      // are busy.
+      .time = takes_prey(lesson, model) ? lesson.time * 10 : settings.time.value_or(lesson.time)};
   if (auto obstacle = scene.prepare()) {
     run.note = *std::move(obstacle);
     run.as_told = false;

@@ -15,8 +15,9 @@
 namespace callgate {
 
 struct LabSettings {
-  std::optional<std::chrono::milliseconds> time;  // for races; else as the lesson's head says
-  std::chrono::seconds limit{60};                 // for the rest of a run; then it is killed
+  // For races that are not won; else as the lesson's head says.
+  std::optional<std::chrono::milliseconds> time;
+  std::chrono::seconds limit{60};  // for the rest of a run; then it is killed
 };
 
 struct LabRun {

@@ -66,8 +66,7 @@ class Tasks {
       return letter(column) + " and " + std::to_string(order_.size() - kMostTasks) + " more";
     }
     const LabRow& row = *order_[column];
-    return letter(column) + (row.pid == row.tid ? ": pid " : ": tid ") +
-           std::to_string(row.tid);
+    return letter(column) + (row.pid == row.tid ? ": pid " : ": tid ") + std::to_string(row.tid);
   }
   // Who it is, where the column does not say so.
   [[nodiscard]] std::string prefix(const LabRow& row) const {
@@ -133,9 +132,13 @@ std::string believed_text(const LabRow& row) {
   return out;
 }
 
-const LabRow* deciding_row(const LabStory& story) {
+// The row that decided; null where nothing that was seen explains what became of the prey.
+const LabRow* deciding_row(const LabRun& run) {
+  const LabStory& story = run.story;
+  const bool lost = run.end == LabRun::End::Taken;
+  if (story.deciding == 0 || (lost && story.moment != LabRow::Moment::PreyReached)) return nullptr;
   for (const LabRow& row : story.rows) {
-    if (story.deciding != 0 && row.number == story.deciding) return &row;
+    if (row.number == story.deciding) return &row;
   }
   return nullptr;
 }
@@ -145,7 +148,9 @@ Paint paint_of(const LabRow& row, bool deciding) {
   return row.moment == LabRow::Moment::PreyReached ? Paint::Alarm : Paint::Relief;
 }
 
-std::string table(const LabStory& story, LabStyle style) {
+std::string table(const LabRun& run, LabStyle style) {
+  const LabStory& story = run.story;
+  const LabRow* decided = deciding_row(run);
   const Tasks tasks(story);
   const Layout layout = lay_out(tasks.columns(), style.width);
   std::vector<std::string> titles;
@@ -170,7 +175,7 @@ std::string table(const LabStory& story, LabStyle style) {
     if (row.count > 1) call += " (x" + grouped(row.count) + ")";
     cells[layout.widths.size() - 2] = believed_text(row);
     cells[layout.widths.size() - 1] = row.did.view();
-    const bool deciding = row.number == story.deciding;
+    const bool deciding = &row == decided;
     out += table_row(deciding ? ">>" : "", milliseconds(row.time_ns - story.rows.front().time_ns),
                      cells, layout, paint_of(row, deciding), style.colour);
   }
@@ -179,10 +184,12 @@ std::string table(const LabStory& story, LabStyle style) {
 }
 
 std::string deciding_sentence(const LabRun& run) {
-  const LabRow* row = deciding_row(run.story);
+  const LabRow* row = deciding_row(run);
   if (row == nullptr) {
     if (run.end == LabRun::End::Taken) {
-      return "No trapped call shows how: the model never saw the way that was taken.";
+      return "No trapped call shows how: the model never saw the way that was taken, or what the "
+             "call "
+             "had acted on was something else again by the time it returned.";
     }
     return "No call that was trapped decided it: what was tried was refused by the filter inside "
            "the kernel, or came to nothing by itself.";
@@ -284,8 +291,8 @@ std::string lab_timeline(const LabRun& run, LabStyle style) {
   if (run.model == LabModel::Bare) {
     out += "No monitor: every call went straight to the kernel.\n";
   } else if (run.end != LabRun::End::Skipped && run.end != LabRun::End::Failed) {
-    out += run.story.rows.empty() ? "" : table(run.story, style) + "\n";
-    const LabRow* row = deciding_row(run.story);
+    out += run.story.rows.empty() ? "" : table(run, style) + "\n";
+    const LabRow* row = deciding_row(run);
     out += paragraph(deciding_sentence(run), style,
                      row == nullptr ? Paint::None : paint_of(*row, true));
     out += paragraph(
@@ -331,7 +338,7 @@ std::string lab_side_by_side(std::span<const LabRun> runs, LabStyle style) {
     std::string believed = "nobody was asked";
     std::string did = run.end == LabRun::End::Taken ? run.lost : "";
     if (run.model != LabModel::Bare) {
-      const LabRow* row = deciding_row(run.story);
+      const LabRow* row = deciding_row(run);
       believed = row == nullptr ? "no trapped call decided" : believed_text(*row);
       if (row != nullptr) did = row->did.view();
     }

@@ -3,16 +3,15 @@
 // severity: high
 // needs: aarch64
 // trap: A 64-bit Arm kernel may run 32-bit programs, whose registers come in another size and whose
-// numbers
-//   are another table's; and it may take addresses with a tag in their top byte, which the kernel
-//   drops and a monitor's pread of /proc/<pid>/mem does not. Ask for $S/key in both ways.
+//   numbers are another table's; and it may take addresses with a tag in their top byte, which the
+//   kernel drops and a monitor's pread of /proc/<pid>/mem does not. Ask for $S/key in both ways.
 // naive: Assumes the size of the register set; a read at a tagged address fails, so the call goes
-// on. kernel: A compat task has a 72-byte NT_PRSTATUS, AUDIT_ARCH_ARM, and r12 instead of x7
-// (ptrace.c); with
-//   PR_SET_TAGGED_ADDR_CTRL tagged pointers are good arguments (arm64, tagged-address-abi.rst).
+//   on.
+// kernel: A compat task has a 72-byte NT_PRSTATUS, AUDIT_ARCH_ARM, and r12 instead of x7
+//   (ptrace.c); with PR_SET_TAGGED_ADDR_CTRL tagged pointers are good arguments (arm64,
+//   tagged-address-abi.rst).
 // sealed: An architecture without a table is ENOSYS in the filter, call by call; addresses are read
-// as the
-//   kernel reads them, and what cannot be read is refused.
+//   as the kernel reads them, and what cannot be read is refused.
 // source: arm64 tagged-address-abi.rst; arch/arm64/kernel/ptrace.c, compat views
 // policy:
 //   path allow read,execute /usr/**

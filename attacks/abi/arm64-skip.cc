@@ -3,19 +3,15 @@
 // severity: critical
 // needs: aarch64
 // trap: On AArch64 the number of a stopped call is no general register: a monitor that writes -1
-// into x8
-//   has skipped nothing. Make calls that are to be refused, and look whether they ran all the same;
-//   look whether x0 and x7 come back as they must.
+//   into x8 has skipped nothing. Make calls that are to be refused, and look whether they ran all
+//   the same; look whether x0 and x7 come back as they must.
 // naive: A port from x86: writes the number where it was read, and takes x7, which tells entry from
-// exit
-//   at a stop, for the program's own.
+//   exit at a stop, for the program's own.
 // kernel: The number lives in the regset NT_ARM_SYSTEM_CALL; at syscall stops (not at seccomp
-// stops) the
-//   tracer sees 0 or 1 in x7, and what it writes there is dropped; x0 is argument and result
-//   (arch/arm64/kernel/ptrace.c).
+//   stops) the tracer sees 0 or 1 in x7, and what it writes there is dropped; x0 is argument and
+//   result (arch/arm64/kernel/ptrace.c).
 // sealed: Skips by NT_ARM_SYSTEM_CALL and sets x0; registers are given back whole at the exit stop,
-// with
-//   x0 as the argument where the kernel is about to restart the call.
+//   with x0 as the argument where the kernel is about to restart the call.
 // source: commit "arm64: ptrace: add NT_ARM_SYSTEM_CALL regset"; ptrace.c, comment on x7 and r12
 // policy:
 //   path allow read,execute /usr/**

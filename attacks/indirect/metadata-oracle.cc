@@ -2,14 +2,15 @@
 // class: indirect
 // severity: medium
 // trap: Learn of $S without opening anything: what stat, access, readlink, statfs, chdir and a
-// watch say, and
-//   what the *errors* of all other calls say. ENOENT here and EACCES there tell who exists; so do
-//   EEXIST, ENOTDIR, EXDEV, ECONNREFUSED and ELOOP, directly, through a link, and one level deeper.
+//   watch say, and what the *errors* of all other calls say. ENOENT here and EACCES there tell who
+//   exists; so do EEXIST, ENOTDIR, EXDEV, ECONNREFUSED and ELOOP, directly, through a link, and one
+//   level deeper.
 // naive: Judges opens only; or looks first whether the file is there, and judges only what is.
 // kernel: Each call has its own order of looking and refusing; most look first
-// (path_resolution(7)). sealed: Without a rule that speaks of `stat` all this may be asked of
-// everything (docs/threats.md). Where
-//   `stat` is denied, a name answers alike whether it is there or not, to every call.
+//   (path_resolution(7)).
+// sealed: Without a rule that speaks of `stat` all this may be asked of everything
+//   (docs/threats.md). Where `stat` is denied, a name answers alike whether it is there or not, to
+//   every call.
 // source: Garfinkel, NDSS 2003, "indirect paths"; inotify(7); canyonroad/agentsh#148
 // policy:
 //   path allow read,execute /usr/**

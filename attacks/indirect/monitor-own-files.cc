@@ -2,15 +2,17 @@
 // class: indirect
 // severity: high
 // launch: own-files
-// trap: The policy, a file that it includes, and the log lie in a tree that the program may write. It
-//   widens tomorrow's policy, exchanges the file or the link that was given for it, empties or replaces
-//   the log, by its name, by a new name, by a descriptor, by moving the directory; and it reaches for
-//   the monitor's own program.
+// trap: The policy, a file that it includes, and the log lie in a tree that the program may write.
+//   It widens tomorrow's policy, exchanges the file or the link that was given for it, empties or
+//   replaces the log, by its name, by a new name, by a descriptor, by moving the directory; and it
+//   reaches for the monitor's own program.
 // naive: Protects itself by convention: nobody would.
-// kernel: Who may write a directory may replace every file in it, whoever owns it (rename(2), unlink(2));
-//   /proc/<pid>/exe is a way to the program of another process (proc(5); CVE-2019-5736).
-// sealed: What callgate reads its rules from and writes its records to is out of reach for every change,
-//   whatever the policy says, and so is every directory above; /proc/<pid> of others is closed.
+// kernel: Who may write a directory may replace every file in it, whoever owns it (rename(2),
+//   unlink(2)); /proc/<pid>/exe is a way to the program of another process (proc(5);
+//   CVE-2019-5736).
+// sealed: What callgate reads its rules from and writes its records to is out of reach for every
+//   change, whatever the policy says, and so is every directory above; /proc/<pid> of others is
+//   closed.
 // source: CVE-2019-5736; kirodotdev/KiroCrew#5411
 // policy:
 //   path allow read,execute /usr/**

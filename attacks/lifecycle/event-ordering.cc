@@ -1,16 +1,19 @@
 // attack: event-ordering
 // class: lifecycle
 // severity: high
-// trap: A birth has two witnesses, the child's first stop and its parent's event, and they come in either
-//   order. Kill the parent before its event is read, kill the newborn, stop and continue it, execute
-//   in it at once, end it at once, and have it open $S/key before anybody has put the two together.
-// naive: Expects the parent's event first: a stop of an unknown pid is ignored, resumed, or taken for an
-//   error.
-// kernel: "The first stop of the child may be reported before the event of its parent"; when the parent
-//   is killed, PTRACE_GETEVENTMSG says ESRCH and the child is traced all the same (ptrace(2)).
-// sealed: A task that nobody announced stays stopped until the kernel has been asked what it shares; its
-//   traced calls wait in the filter. Nothing runs free in between.
-// source: ptrace(2); in-toto/go-witness#791; cooperative-computing-lab/cctools#1218; rr kill_newborn.c
+// trap: A birth has two witnesses, the child's first stop and its parent's event, and they come in
+//   either order. Kill the parent before its event is read, kill the newborn, stop and continue it,
+//   execute in it at once, end it at once, and have it open $S/key before anybody has put the two
+//   together.
+// naive: Expects the parent's event first: a stop of an unknown pid is ignored, resumed, or taken
+//   for an error.
+// kernel: "The first stop of the child may be reported before the event of its parent"; when the
+//   parent is killed, PTRACE_GETEVENTMSG says ESRCH and the child is traced all the same
+//   (ptrace(2)).
+// sealed: A task that nobody announced stays stopped until the kernel has been asked what it
+//   shares; its traced calls wait in the filter. Nothing runs free in between.
+// source: ptrace(2); in-toto/go-witness#791; cooperative-computing-lab/cctools#1218; rr
+//   kill_newborn.c
 // policy:
 //   path allow read,execute /usr/**
 //   path allow $T/

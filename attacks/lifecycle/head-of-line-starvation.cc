@@ -1,13 +1,14 @@
 // attack: head-of-line-starvation
 // class: lifecycle
 // severity: medium
-// trap: One process keeps the monitor busy: an open of a FIFO that nobody writes to, a walk through forty
-//   links of two thousand steps each, calls without end. Another one waits. The program builds a
-//   monitor that opens on its clients' behalf, and has one client stop it for all; where it may not
-//   build one, it does the same to whoever judges it, and counts what the other process gets done.
+// trap: One process keeps the monitor busy: an open of a FIFO that nobody writes to, a walk through
+//   forty links of two thousand steps each, calls without end. Another one waits. The program
+//   builds a monitor that opens on its clients' behalf, and has one client stop it for all; where
+//   it may not build one, it does the same to whoever judges it, and counts what the other process
+//   gets done.
 // naive: Handles one call after the other, to the end, whatever it waits for.
-// kernel: open of a FIFO sleeps until there is a peer (fifo(7)); a notification waits until somebody
-//   receives it (seccomp_unotify(2), "Caveats regarding blocking system calls").
+// kernel: open of a FIFO sleeps until there is a peer (fifo(7)); a notification waits until
+//   somebody receives it (seccomp_unotify(2), "Caveats regarding blocking system calls").
 // sealed: The monitor never waits for anything but events: what blocks, blocks in the program's own
 //   call. Walks are bounded as the kernel's are.
 // source: seccomp_unotify(2); sandlock#249
@@ -25,7 +26,7 @@
 namespace attack {
 namespace {
 
-constexpr int kFlooders = 2;
+constexpr int kFlooders = 16;
 constexpr int kCalls = 150;
 
 // A client whose openat calls wait at the listener that it sends; it tells whether it got its file.

@@ -2,15 +2,16 @@
 // class: lifecycle
 // severity: medium
 // time: 3000
-// trap: Give the monitor more of everything than it may have room for: names of 4,095 bytes and no two
-//   alike, walks of forty links, denied calls by the thousand, messages with 1,024 headers of 1,024
-//   vectors each, two megabytes of arguments, hundreds of threads and unburied children. In the
-//   midst, and when it is over, open $S/key.
-// naive: Copies without bound, remembers every name, scans a table per event, writes a line per denial.
-// kernel: Each of these is within the limits of one ordinary user: PATH_MAX, MAXSYMLINKS, UIO_MAXIOV,
-//   ARG_MAX (execve(2), sendmmsg(2), path_resolution(7)).
-// sealed: Every copy has the kernel's own bound and lives as long as the call; reports are counted, not
-//   repeated; what is too much is refused.
+// trap: Give the monitor more of everything than it may have room for: names of 4,095 bytes and no
+//   two alike, walks of forty links, denied calls by the thousand, messages with 1,024 headers of
+//   1,024 vectors each, two megabytes of arguments, hundreds of threads and unburied children. In
+//   the midst, and when it is over, open $S/key.
+// naive: Copies without bound, remembers every name, scans a table per event, writes a line per
+//   denial.
+// kernel: Each of these is within the limits of one ordinary user: PATH_MAX, MAXSYMLINKS,
+//   UIO_MAXIOV, ARG_MAX (execve(2), sendmmsg(2), path_resolution(7)).
+// sealed: Every copy has the kernel's own bound and lives as long as the call; reports are counted,
+//   not repeated; what is too much is refused.
 // source: sandlock#25; execve(2), "Limits on size of arguments and environment"
 // policy:
 //   path allow read,execute /usr/**

@@ -6,14 +6,14 @@
 // prepare: mkdir $T/fold && mount -t tmpfs -o casefold tmpfs $T/fold
 // prepare: mkdir $T/fold/d && chattr +F $T/fold/d && mkdir $T/fold/d/Open
 // prepare: cp $S/key $T/fold/d/Secret && cp $S/key $T/fold/d/Straße && echo harmless > $T/fold/d/Open/File
-// trap: In a directory that ignores case one file answers to a thousand spellings. Nothing was granted of
-//   "Secret"; ask for "SECRET", for the long s (U+017F), for a zero-width joiner within, and from
-//   "OPEN", which is as much granted as "Open" is.
+// trap: In a directory that ignores case one file answers to a thousand spellings. Nothing was
+//   granted of "Secret"; ask for "SECRET", for the long s (U+017F), for a zero-width joiner within,
+//   and from "OPEN", which is as much granted as "Open" is.
 // naive: Denies "Secret", allows the rest, and compares bytes: "SECRET" is not "Secret".
-// kernel: A casefolded directory compares names folded and normalised (ext4(5), "casefold"; tmpfs(5));
-//   the name that d_path tells may be the one that was asked for.
-// sealed: A spelling is a name, and a name that no statement grants is refused, whatever it leads to.
-//   Denying one spelling in such a directory denies no other: grant what is wanted instead, as
+// kernel: A casefolded directory compares names folded and normalised (ext4(5), "casefold";
+//   tmpfs(5)); the name that d_path tells may be the one that was asked for.
+// sealed: A spelling is a name, and a name that no statement grants is refused, whatever it leads
+//   to. Denying one spelling in such a directory denies no other: grant what is wanted instead, as
 //   `callgate check` says (docs/threats.md, "Objects that already have two names").
 // source: git, CVE-2014-9390 and its kin; ext4(5)
 // policy:

@@ -4,14 +4,15 @@
 // launch: mount-namespace
 // prepare: mkdir $T/beside && mount --bind $S $T/beside
 // prepare: mkdir $T/inside $T/mounted && echo content > $T/inside/file && mount --bind $T/inside $T/mounted
-// trap: A mount gives a tree a second name. Bind $S to a name in $T, in the namespace at hand or in a new
-//   one, by mount or by open_tree and move_mount; put it under an overlay; mount its file system
-//   once more. One such name was there before the program started.
+// trap: A mount gives a tree a second name. Bind $S to a name in $T, in the namespace at hand or in
+//   a new one, by mount or by open_tree and move_mount; put it under an overlay; mount its file
+//   system once more. One such name was there before the program started.
 // naive: Judges $T/m/key, which is in the granted tree.
-// kernel: d_path names a file by the mount through which it was reached, so the same inode answers to
-//   each of its names (mount(2), path_resolution(7)).
-// sealed: Nobody inside mounts: the mount interface and new namespaces are refused. A second name from
-//   before is a name of its own, and the policy speaks of it (docs/threats.md): here it is denied.
+// kernel: d_path names a file by the mount through which it was reached, so the same inode answers
+//   to each of its names (mount(2), path_resolution(7)).
+// sealed: Nobody inside mounts: the mount interface and new namespaces are refused. A second name
+//   from before is a name of its own, and the policy speaks of it (docs/threats.md): here it is
+//   denied.
 // source: Garfinkel, NDSS 2003, "incorrectly mirroring OS code"; CVE-2021-41133
 // policy:
 //   path allow read,execute /usr/**

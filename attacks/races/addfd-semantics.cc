@@ -2,16 +2,16 @@
 // class: races
 // severity: high
 // models: naive
-// trap: A monitor that opens on the program's behalf has to put the descriptor into the program's table,
-//   and that can fail: the program is at its descriptor limit. The program builds such a monitor,
-//   which then falls back to "continue"; meanwhile the limit is raised and the name exchanged. Where
-//   it may not build one, it does the same to whoever judges it.
+// trap: A monitor that opens on the program's behalf has to put the descriptor into the program's
+//   table, and that can fail: the program is at its descriptor limit. The program builds such a
+//   monitor, which then falls back to "continue"; meanwhile the limit is raised and the name
+//   exchanged. Where it may not build one, it does the same to whoever judges it.
 // naive: On any error of its own it lets the call go on; forgets O_CLOEXEC; installs the descriptor
 //   first and answers later, so that a signal in between leaves it behind.
 // kernel: ADDFD obeys the target's RLIMIT_NOFILE (EMFILE); without ADDFD_FLAG_SEND installing and
 //   answering are two steps; close-on-exec is what newfd_flags says (seccomp_unotify(2)).
-// sealed: Opens nothing for anyone: the program's own call makes the descriptor, with its own limit,
-//   flags, lowest number and EINTR. A redirected call that fails has failed.
+// sealed: Opens nothing for anyone: the program's own call makes the descriptor, with its own
+//   limit, flags, lowest number and EINTR. A redirected call that fails has failed.
 // source: seccomp_unotify(2); sandlock#80; rootless-containers/bypass4netns#21; kernel selftest
 //   user_notification_addfd_rlimit
 // time: 3000
@@ -86,7 +86,7 @@ void strike() {
   std::atomic<bool> stop{false};
   std::thread other([&] {
     for (unsigned turn = 0; !stop; ++turn) {
-      if (turn % 64 == 0) limit_descriptors(0, turn % 128 == 0 ? kSome : kNone);
+      if (turn % 8192 == 0) limit_descriptors(0, turn % 16384 == 0 ? kSome : kNone);
       std::memcpy(place, bad.c_str(), bad.size() + 1);
       for (int i = 0; i < 50; ++i) asm volatile("");
       std::memcpy(place, good.c_str(), good.size() + 1);

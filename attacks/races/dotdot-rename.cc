@@ -2,13 +2,14 @@
 // class: races
 // severity: critical
 // models: naive
-// trap: Every move stays inside $T, where everything is allowed. "$T/a/b/../../s/key" is $T/s/key, a
-//   harmless file; when another process moves b from $T/a up to $T while the walk stands in it,
+// trap: Every move stays inside $T, where everything is allowed. "$T/a/b/../../s/key" is $T/s/key,
+//   a harmless file; when another process moves b from $T/a up to $T while the walk stands in it,
 //   ".." leads one level higher, and the same text ends at $S/key.
 // naive: ".." is cut off in the string: $T/a/key, allowed.
-// kernel: ".." is looked up in the directory as it is when the walk gets there (path_resolution(7)).
-// sealed: The walk is made once, its result pinned and judged; what was judged is what opens. A flood of
-//   renames can make it give up, never pass.
+// kernel: ".." is looked up in the directory as it is when the walk gets there
+//   (path_resolution(7)).
+// sealed: The walk is made once, its result pinned and judged; what was judged is what opens. A
+//   flood of renames can make it give up, never pass.
 // source: Garfinkel, NDSS 2003, "relative path races"; kernel selftest rename_attack
 // time: 15000
 // policy:

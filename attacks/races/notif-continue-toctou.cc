@@ -2,16 +2,16 @@
 // class: races
 // severity: critical
 // models: naive canonical
-// trap: A monitor by user notification reads the name from the caller's memory, finds it allowed, asks
-//   whether the caller still waits, and answers "continue". The kernel then reads the name itself.
-//   The program builds that monitor and beats it, every time; where it may not build one, it turns
-//   the same trick on whoever judges it.
+// trap: A monitor by user notification reads the name from the caller's memory, finds it allowed,
+//   asks whether the caller still waits, and answers "continue". The kernel then reads the name
+//   itself. The program builds that monitor and beats it, every time; where it may not build one,
+//   it turns the same trick on whoever judges it.
 // naive: Takes NOTIF_ID_VALID, before and after the reading, for a protection of the arguments.
-// kernel: SECCOMP_USER_NOTIF_FLAG_CONTINUE lets the call begin anew with the caller's pointers: "cannot
-//   be used to implement a security policy" (seccomp_unotify(2)). The id says that the caller waits,
-//   not that its memory stands still.
-// sealed: Nothing depends on it: no call by name goes on with the caller's pointer, and new filters are
-//   refused, so that nobody inside can come between.
+// kernel: SECCOMP_USER_NOTIF_FLAG_CONTINUE lets the call begin anew with the caller's pointers:
+//   "cannot be used to implement a security policy" (seccomp_unotify(2)). The id says that the
+//   caller waits, not that its memory stands still.
+// sealed: Nothing depends on it: no call by name goes on with the caller's pointer, and new filters
+//   are refused, so that nobody inside can come between.
 // source: seccomp_unotify(2), NOTES; sysprog21/kbox#40; canyonroad/agentsh#148
 // time: 4000
 // policy:

@@ -3,13 +3,14 @@
 // severity: high
 // models: naive
 // launch: pid-namespace
-// trap: Process numbers come back. A child makes a TCP socket at number y and dies; the next child is given
-//   its pid, and has a UDP socket at y. What was remembered of the first is now said of the second.
+// trap: Process numbers come back. A child makes a TCP socket at number y and dies; the next child
+//   is given its pid, and has a UDP socket at y. What was remembered of the first is now said of
+//   the second.
 // naive: Keeps its tables by pid, and drops them when it happens to hear of the end.
 // kernel: A pid is free again when the zombie has been reaped; the next fork takes the one after
 //   /proc/sys/kernel/ns_last_pid (pid_namespaces(7)).
-// sealed: Nothing is remembered of a pid that has ended, and of sockets only what belongs to their inode.
-//   A zombie's number is kept by the tracer itself until it has heard of the end.
+// sealed: Nothing is remembered of a pid that has ended, and of sockets only what belongs to their
+//   inode. A zombie's number is kept by the tracer itself until it has heard of the end.
 // source: seccomp_unotify(2), NOTIF_ID_VALID; safedep/pmg#404
 // policy:
 //   path allow read,execute /usr/**

@@ -5,22 +5,21 @@
 // bits: 64, for the upper halves of the registers
 // time: 120000
 // trap: A filter is a program, and may be wrong at any point of its input. Make every call there
-// is, by
-//   every entry there is, with $S/key in every place where a name may stand: numbers 0 to 1,023 by
-//   syscall, by int 0x80, with the x32 bit, with garbage above bit 31, and each argument with
-//   garbage in its upper half. Where one thread may be killed for a call, see whether its siblings
-//   die too.
+//   is, by every entry there is, with $S/key in every place where a name may stand: numbers 0 to
+//   1,023 by syscall, by int 0x80, with the x32 bit, with garbage above bit 31, and each argument
+//   with garbage in its upper half. Where one thread may be killed for a call, see whether its
+//   siblings die too.
 // naive: Jumps written by hand: the architecture is looked at last, a jump is too far for its byte,
-// a
-//   comparison sees half of an argument, what is not listed is allowed, a kill is of one thread.
+//   a comparison sees half of an argument, what is not listed is allowed, a kill is of one thread.
 // kernel: The kernel takes the low 32 bits of the number and, for 32-bit parameters, of the
-// argument; the
-//   filter sees all 64. SECCOMP_RET_KILL_THREAD leaves the other threads running (seccomp(2)).
+//   argument; the filter sees all 64. SECCOMP_RET_KILL_THREAD leaves the other threads running
+//   (seccomp(2)).
 // sealed: The filter is generated from one table and evaluated in tests over the whole space; a
-// number
-//   without a row is ENOSYS; both halves are compared where both count; a kill is of the process.
+//   number without a row is ENOSYS; both halves are compared where both count; a kill is of the
+//   process.
 // source: seccomp_filter.rst, Pitfalls; sympozium-ai/celln#30; sandlock#25; kernel selftest
-// seccomp_bpf.c policy:
+//   seccomp_bpf.c
+// policy:
 //   path allow read,execute /usr/**
 //   path allow $T/
 //   path deny stat,execute $S/**

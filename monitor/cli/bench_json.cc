@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr const char* kSchema = "callgate-bench/1";
 
 ordered_json or_null(std::optional<double> value) {
   return value ? ordered_json(*value) : ordered_json(nullptr);
@@ -67,11 +67,15 @@ std::string report_json(const BenchReport& report) {
   for (const Contestant who : kContestants) {
     if (const auto mean = whole_mean(report.results, who)) means[contestant_name(who)] = *mean;
   }
-  const ordered_json json = {
-      {"schema", "callgate-bench"},    {"version", kVersion},     {"callgate", CALLGATE_VERSION},
-      {"machine", machine_text()},     {"rounds", report.rounds}, {"quick", report.quick},
-      {"complete", report.complete},   {"absent", absent},        {"works", works},
-      {"whole_works_over_bare", means}};
+  const ordered_json json = {{"schema", kSchema},
+                             {"callgate", CALLGATE_VERSION},
+                             {"machine", machine_text()},
+                             {"rounds", report.rounds},
+                             {"quick", report.quick},
+                             {"complete", report.complete},
+                             {"absent", absent},
+                             {"works", works},
+                             {"whole_works_over_bare", means}};
   constexpr int kIndent = 2;
   return json.dump(kIndent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

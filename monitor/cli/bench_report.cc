@@ -77,25 +77,36 @@ std::string block(const WorkResult& result, std::span<const WorkResult> all) {
   return out;
 }
 
-// Each step includes those before it, so what it adds is told; the sum is what callgate costs.
+// The one figure of a step; nullopt when it was not measured.
+std::optional<double> step_median(std::span<const WorkResult> results, std::string_view name) {
+  for (const WorkResult& result : results) {
+    if (result.work->name != name || result.samples.empty()) continue;
+    const Samples& samples = result.samples.begin()->second;
+    if (!samples.values.empty()) return median_of(samples.values);
+  }
+  return std::nullopt;
+}
+
+// What each step adds to the one it builds upon. Up to callgate's own row the sum is kept, and what
+// that row is more than the sum is callgate's own.
 std::string steps_text(std::span<const WorkResult> results) {
   std::string out = "\n  " + left("", kStepWidth) + right("adds", 9) + right("in all", 9) + "\n";
-  double bare = 0;
-  double total = 0;
+  double sum = 0;
+  bool summed = true;
   for (const WorkResult& result : results) {
-    if (result.work->group != BenchGroup::Steps || result.samples.empty()) continue;
-    const auto& [who, samples] = *result.samples.begin();
-    std::string line = "  " + left(result.work->what, kStepWidth);
-    if (samples.values.empty()) {
-      out += line + "  failed: " + samples.failure + "\n";
+    const BenchWork& work = *result.work;
+    if (work.group != BenchGroup::Steps) continue;
+    const auto median = step_median(results, work.name);
+    const auto base = step_median(results, work.base);
+    out += "  " + left(work.what, kStepWidth);
+    if (!median || (!base && !work.base.empty())) {
+      out += "  not measured\n";
       continue;
     }
-    const double median = median_of(samples.values);
-    const double before = total;
-    const bool by_itself = result.work->name == "step-openat2";  // not on top of the rows above
-    total = by_itself ? total + median - bare : median;
-    if (bare == 0) bare = median;
-    out += line + right(figure(total - before), 9) + right(figure(total), 9) + "\n";
+    const double added = median.value_or(0) - base.value_or(sum);
+    sum += added;
+    out += right(figure(added), 9) + (summed ? right(figure(sum), 9) : "") + "\n";
+    if (work.name == "step-sealed") summed = false;
   }
   return out;
 }

@@ -144,7 +144,8 @@ constexpr const char* kDoctorExamples = "  callgate doctor";
 constexpr std::array kLabOptions = {
     OptionSpec{"model", 0, "bare|naive|canonical|sealed|all", false,
                "who watches: nobody, a monitor of the literature, callgate; all (default) in turn"},
-    OptionSpec{"time", 0, "SECONDS", false, "how long a race may run; else as the attack says"},
+    OptionSpec{"time", 0, "SECONDS", false,
+               "how long a race runs that is not won; else as the attack says"},
     OptionSpec{"limit", 0, "SECONDS", false,
                "an attack that hangs this long beyond its race is killed (default 60)"},
     OptionSpec{"timeline", 0, nullptr, false,

@@ -98,6 +98,13 @@ class Table(unittest.TestCase):
         self.maxDiff = None
         self.assertEqual(inside, table(), "python3 tests/e2e/attacks_table_test.py --write")
 
+    def test_every_attack_stands_by_the_promise_that_it_tries_to_break(self):
+        rows = [line.split("|") for line in (SOURCE / "docs" / "threats.md").read_text().splitlines()
+                if re.match(r"\| [1-6]\. ", line)]
+        self.assertEqual(len(rows), 6)
+        named = [word for row in rows for word in row[2].split()]
+        self.assertEqual(sorted(named), sorted(a.id for a in attacks()))
+
     def test_the_counts(self):
         everything = attacks()
         severities = Counter(a.head["severity"][0] for a in everything)

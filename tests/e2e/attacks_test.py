@@ -290,8 +290,8 @@ class Attack:
     def in_namespace(self, prey, argv):
         if "prepare" not in self.head:
             return [*self.namespace(), *argv]
-        commands = prey.expand("\n".join(self.head["prepare"]))
-        script = f'(set -e; {commands}) 2>&1 || {{ echo "SKIP the set-up failed"; exit 77; }}; exec "$@"'
+        commands = prey.expand(" && ".join(self.head["prepare"]))
+        script = f'{{ {commands}; }} 2>&1 || {{ echo "SKIP the set-up failed"; exit 77; }}; exec "$@"'
         return [*self.namespace(), "sh", "-c", script, "sh", *argv]
 
     def play(self, mode, model=None, gated=True, refused=None):

@@ -55,7 +55,7 @@ class Bench(support.WorldTest):
 
     def test_open_is_measured_under_every_contestant(self):
         report, outcome = self.measured("--only", "open,getpid")
-        self.assertEqual((report["schema"], report["version"]), ("callgate-bench", 1))
+        self.assertEqual(report["schema"], "callgate-bench/1")
         self.assertTrue(report["quick"])
         self.assertTrue(report["complete"])
         self.assertEqual(report["rounds"], 1)
@@ -120,7 +120,7 @@ class Bench(support.WorldTest):
     def test_the_steps_add_up(self):
         report, outcome = self.measured("--only", "steps")
         self.assertEqual(report["works"][0]["name"], "step-bare")
-        self.assertEqual(report["works"][-1]["name"], "step-sealed")
+        self.assertIn("step-sealed", [work["name"] for work in report["works"]])
         for work in report["works"]:
             self.assertIsNone(work["contestants"][0]["failure"], work["name"])
         self.assertIn("adds", outcome.text)

@@ -129,6 +129,14 @@ TEST(LabTimeline, DoesNotInventAMomentWhereThereIsNone) {
   EXPECT_THAT(lab_timeline(run, {}), HasSubstr("No monitor"));
 }
 
+TEST(LabTimeline, DoesNotBlameARefusalForALoss) {
+  LabRun run = taken();
+  run.story.rows[2].moment = run.story.moment = LabRow::Moment::PreyRefused;
+  const std::string text = lab_timeline(run, {.width = 100});
+  EXPECT_THAT(text, HasSubstr("No trapped call shows how"));
+  EXPECT_THAT(text, Not(HasSubstr(">>")));
+}
+
 TEST(LabTimeline, SaysWhatIsNotAsTold) {
   LabRun run = taken();
   run.as_told = false;

@@ -1,3 +1,4 @@
+// Executions, which are judged thrice: the program, its "#!" and the loader it names.
 #pragma once
 
 #include <cstdint>
