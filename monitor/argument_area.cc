@@ -3,6 +3,7 @@
 #include <sys/ipc.h>
 #include <sys/shm.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -82,7 +83,7 @@ Result<TraceeAddr> ArgumentArea::Slot::put(std::span<const std::byte> bytes) {
   const size_t start = (used_ + 15) & ~size_t{15};
   if (start + bytes.size() > kSlotSize) return Error{E2BIG};
   const size_t offset = index_ * kSlotSize + start;
-  std::memcpy(area_->base_ + offset, bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), area_->base_ + offset);
   used_ = start + bytes.size();
   return TraceeAddr{kAddress + offset};
 }

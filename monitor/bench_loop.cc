@@ -17,6 +17,7 @@
 #include <functional>
 
 #include "arch/unique_fd.h"
+#include "monitor/clock.h"
 
 namespace callgate {
 namespace {
@@ -41,12 +42,6 @@ constexpr std::array kLoops = {
     BenchLoop{"fork", "fork, exit and wait"},
     BenchLoop{"exec", "vfork and exec of /bin/true, and wait"},
 };
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 // One call; its errno or 0.
 using Call = std::function<int()>;
@@ -164,13 +159,13 @@ struct Count {
 
 Count call_for(const Call& call, int64_t duration_ns) {
   Count count;
-  const int64_t start = now_ns();
+  const int64_t start = clock_ns(CLOCK_MONOTONIC);
   do {
     for (int i = 0; i < kBatch; ++i) {
       if (count.error = call(); count.error != 0) return count;
     }
     count.calls += kBatch;
-    count.elapsed_ns = now_ns() - start;
+    count.elapsed_ns = clock_ns(CLOCK_MONOTONIC) - start;
   } while (count.elapsed_ns < duration_ns);
   return count;
 }

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstring>
 
+#include "monitor/clock.h"
 #include "monitor/escape.h"
 #include "monitor/proc_files.h"
 
@@ -18,12 +19,6 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kPatienceNs = 300 * kSecond;
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * kSecond + now.tv_nsec;
-}
 
 }  // namespace
 
@@ -48,7 +43,7 @@ Status BenchProcess::start(const std::vector<std::string>& argv, const std::stri
   for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));  // NOLINT
   words.push_back(nullptr);
 
-  started_ns_ = now_ns();
+  started_ns_ = clock_ns(CLOCK_MONOTONIC);
   pid_ = fork();
   if (pid_ < 0) return last_error();
   if (pid_ == 0) {
@@ -64,7 +59,7 @@ Status BenchProcess::start(const std::vector<std::string>& argv, const std::stri
 }
 
 Result<bool> BenchProcess::read_more(int64_t deadline_ns) {
-  const int64_t left = deadline_ns - now_ns();
+  const int64_t left = deadline_ns - clock_ns(CLOCK_MONOTONIC);
   pollfd ready{from_.get(), POLLIN, 0};
   const int answer = left <= 0 ? 0 : poll(&ready, 1, static_cast<int>(left / 1'000'000) + 1);
   if (answer < 0) return last_error();
@@ -77,7 +72,7 @@ Result<bool> BenchProcess::read_more(int64_t deadline_ns) {
 }
 
 Result<std::string> BenchProcess::read_line() {
-  const int64_t deadline = now_ns() + kPatienceNs;
+  const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + kPatienceNs;
   size_t end = 0;
   while ((end = output_.find('\n')) == std::string::npos) {
     CALLGATE_TRY(const bool more, read_more(deadline));
@@ -90,7 +85,7 @@ Result<std::string> BenchProcess::read_line() {
 
 Result<int> BenchProcess::finish() {
   to_.reset();
-  const int64_t deadline = now_ns() + kPatienceNs;
+  const int64_t deadline = clock_ns(CLOCK_MONOTONIC) + kPatienceNs;
   for (;;) {
     auto more = read_more(deadline);
     if (!more.ok()) return more.error();  // the destructor kills it
@@ -100,7 +95,7 @@ Result<int> BenchProcess::finish() {
   while (waitpid(pid_, &status, 0) < 0) {
     if (errno != EINTR) return last_error();
   }
-  seconds_ = static_cast<double>(now_ns() - started_ns_) / static_cast<double>(kSecond);
+  seconds_ = static_cast<double>(clock_ns(CLOCK_MONOTONIC) - started_ns_) / static_cast<double>(kSecond);
   pid_ = 0;
   return status;
 }

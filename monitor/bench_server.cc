@@ -15,6 +15,7 @@
 #include <string>
 
 #include "arch/unique_fd.h"
+#include "monitor/clock.h"
 
 namespace callgate {
 namespace {
@@ -23,12 +24,6 @@ constexpr const char* kFile = "served";
 constexpr size_t kBody = 1024;
 constexpr int kConnections = 8;  // the client's, at a time
 constexpr std::string_view kEnd = "\r\n\r\n";
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 sockaddr_in loopback(int port) {
   sockaddr_in address{};
@@ -155,7 +150,7 @@ Result<double> ask_http(int port, std::string_view kind, int milliseconds) {
                               (keeps ? "" : "Connection: close\r\n") + "\r\n";
   std::array<UniqueFd, kConnections> connections;
   int64_t answered = 0;
-  const int64_t start = now_ns();
+  const int64_t start = clock_ns(CLOCK_MONOTONIC);
   int64_t elapsed = 0;
   while (elapsed < milliseconds * int64_t{1'000'000}) {
     for (UniqueFd& connection : connections) {
@@ -169,7 +164,7 @@ Result<double> ask_http(int port, std::string_view kind, int milliseconds) {
       if (!keeps) connection.reset();
     }
     answered += kConnections;
-    elapsed = now_ns() - start;
+    elapsed = clock_ns(CLOCK_MONOTONIC) - start;
   }
   return static_cast<double>(answered) * 1e9 / static_cast<double>(elapsed);
 }

@@ -6,18 +6,13 @@
 
 #include <climits>
 
+#include "monitor/clock.h"
 #include "monitor/model_naive.h"
 
 namespace callgate {
 namespace {
 
 constexpr const char* kExhaustedReason = "callgate has no means left for this call";
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 Credentials credentials_of_this_process() {
   auto status = read_task_status(getpid());
@@ -107,7 +102,8 @@ Answer Guard::consider(Task& task, const Stop& stop) {
   if (options_.model == Model::Naive) {
     if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
       Event event = start_event(task, stop, answer->kind, answer->operation);
-      event.objects.push_back({answer->asked, answer->asked, {}});
+      const std::string& believed = answer->believed.empty() ? answer->asked : answer->believed;
+      event.objects.push_back({answer->asked, believed, {}});
       return decided(task, stop, std::move(event), answer->decision, Proceed{});
     }
   }
@@ -185,7 +181,7 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
 Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
                          std::string operation) {
   Event event;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.tid = task.tid;
   event.pid = task.process->pid;
   event.parent = task.process->parent;
@@ -200,6 +196,7 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
 }
 
 void Guard::record(Event event, int64_t result) {
+  if (event.time_ns == 0) event.time_ns = clock_ns(CLOCK_REALTIME);  // judged at another stop than the call's
   event.result = result;
   sink_.on_event(event);
 }
@@ -240,6 +237,13 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
   Decision decision;
   decision.error = error;
   return decided(task, stop, std::move(event), decision, Proceed{});
+}
+
+// Where `stat` is denied, what is not there is refused as what is there would be.
+std::optional<Decision> Guard::hides(std::string_view name) const {
+  if (!enforcing() || !policy_.needs().stat || !name.starts_with('/')) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, name);
+  return decision.allowed() ? std::nullopt : std::optional(decision);
 }
 
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
@@ -334,12 +338,7 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
     case After::Finish:
       break;
   }
-  // -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not
-  // the result the program sees, unless a handler comes first (signal(7)).
-  constexpr int64_t kRestartFirst = -516;
-  constexpr int64_t kRestartLast = -512;
-  const bool restarting = result >= kRestartFirst && result <= kRestartLast;
-  if (flight.event && finished == Finished::Done && !restarting) {
+  if (flight.event && finished == Finished::Done && !restarts(result)) {
     record(*std::move(flight.event), result);
   }
   return finished;

@@ -73,6 +73,8 @@ class Guard {
   Answer decided(Task& task, const Stop& stop, Event event, const Decision& decision,
                  Answer allowed);
   Answer refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason);
+  // The refusal that hides whether there is anything by this name; nullopt: it may be known.
+  std::optional<Decision> hides(std::string_view name) const;
   Answer failed_lookup(Task& task, Event event, int error);
   // Our own means have run out (descriptors, memory, slots): the call is refused, and said so.
   Answer exhausted(Task& task, const Stop& stop, int error);
@@ -112,8 +114,8 @@ class Guard {
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
   Status put_name(Task& task, const Stop& stop, Track& track, Named& named);
-  std::optional<Answer> own_failure(Task& task, const Stop& stop, const Event& event,
-                                    const Named& named);
+  std::optional<Answer> untold(Task& task, const Stop& stop, const Event& event,
+                               const Named& named);
   Answer redirect_one(Task& task, const Stop& stop, Named& named, std::optional<Event> event);
 
   // guard_open.cc

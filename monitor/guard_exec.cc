@@ -21,6 +21,7 @@
 namespace callgate {
 namespace {
 
+constexpr const char* kUnwatchableReason = "a program that cannot be read cannot be watched";
 constexpr size_t kHeaderBytes = 256;  // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
 
 // The interpreter a "#!" line names, or empty.
@@ -44,6 +45,31 @@ std::string living_name(const std::string& name, uint64_t inode) {
   return name.substr(0, name.size() - kDeleted.size());
 }
 
+// A program as the task may read it; invalid where it may not. The kernel makes a process that runs
+// such a program undumpable, and so hides it from an unprivileged monitor.
+Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, const Place& place) {
+  const ScopedIdentity eyes(own, task);
+  if (!eyes.ok()) return Error{EACCES};
+  if (!S_ISREG(place.st.st_mode)) return UniqueFd();
+  const std::string path = "/proc/self/fd/" + std::to_string(place.object.get());
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
+
+// The name of the image that a task runs. One that is too long for a link to be read still stands
+// in the list of mappings.
+Result<std::string> image_name(pid_t tid, const struct stat& exe) {
+  auto link = read_link("/proc/" + std::to_string(tid) + "/exe");
+  if (link.ok()) return living_name(*link, exe.st_ino);
+  if (link.error().code != ENAMETOOLONG) return link.error();
+  CALLGATE_TRY(const std::vector<Mapping> mappings, read_mappings(tid));
+  for (const Mapping& mapping : mappings) {
+    if (mapping.inode == exe.st_ino && mapping.device == exe.st_dev) {
+      return living_name(mapping.name, exe.st_ino);
+    }
+  }
+  return link.error();
+}
+
 }  // namespace
 
 // The interpreter that a script's first line names; empty for other programs. What is remembered
@@ -53,14 +79,8 @@ Result<std::string> Guard::interpreter_of(const Place& place, const Credentials&
   const ImageIdentity identity{place.st.st_dev, place.st.st_ino, place.st.st_ctim.tv_sec,
                                place.st.st_ctim.tv_nsec, credentials.fsuid};
   if (auto known = interpreters_.find(identity); known != interpreters_.end()) return known->second;
-  UniqueFd image;
-  {
-    const ScopedIdentity eyes(own_credentials_, credentials);
-    if (!eyes.ok()) return Error{EACCES};
-    image.reset(::open(("/proc/self/fd/" + std::to_string(place.object.get())).c_str(),
-                       O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  }
-  if (!image.valid()) return last_error();
+  CALLGATE_TRY(const UniqueFd image, open_image(own_credentials_, credentials, place));
+  if (!image.valid()) return Error{EACCES};
   std::array<char, kHeaderBytes> header{};
   const ssize_t n = ::pread(image.get(), header.data(), header.size(), 0);
   if (interpreters_.size() >= kMostRemembered) interpreters_.clear();
@@ -68,7 +88,7 @@ Result<std::string> Guard::interpreter_of(const Place& place, const Credentials&
              std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
 }
 
-// A plain absolute name needs no walk: the kernel says whether a symlink is in it.
+// A plain absolute name that is allowed needs no walk: the kernel says whether a symlink is in it.
 std::optional<Named> Guard::named_plainly(Task& task, const Stop& stop) const {
   if (options_.observe_all || stop.row->argument(Role::DirFd) >= 0) return std::nullopt;
   Named named;
@@ -91,15 +111,16 @@ std::optional<Named> Guard::named_plainly(Task& task, const Stop& stop) const {
     return std::nullopt;
   }
   named.place.name = named.place.real;
+  if (!judge(PathOp::Execute, named.place).allowed() || hides(named.place.name))
+    return std::nullopt;
   return named;
 }
 
 Answer Guard::exec_call(Task& task, const Stop& stop) {
   const bool follow = (stop.argument(Role::AtFlags) & AT_SYMLINK_NOFOLLOW) == 0;
   auto plain = named_plainly(task, stop);
-  Named named = plain && judge(PathOp::Execute, plain->place).allowed()
-                    ? *std::move(plain)
-                    : this->named(task, stop, Role::DirFd, Role::Path, follow);
+  Named named =
+      plain ? *std::move(plain) : this->named(task, stop, Role::DirFd, Role::Path, follow);
   Event event = start_event(task, stop, Event::Kind::Exec, "execute");
   Place& place = named.place;
   if (named.found()) {
@@ -114,17 +135,19 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
     if (!credentials.ok()) return Refuse{credentials.error().code};
     auto interpreter = interpreter_of(place, *credentials);
     if (!interpreter.ok() && !privileged_ && enforcing()) {
-      // The kernel would make the process undumpable and so hide it from an unprivileged monitor.
-      return refuse_for(task, stop, std::move(event), EACCES,
-                        "a program that cannot be read cannot be watched");
+      return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
     }
     if (interpreter.ok() && !interpreter->empty()) {
       auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, *interpreter, {});
       if (other.ok() && other->exists()) {
         const Decision second = judge(PathOp::Execute, *other);
+        auto runs = open_image(own_credentials_, *credentials, *other);
         if (!second.allowed()) {
           event.objects.push_back({*interpreter, other->name, other->links});
           decision = second;
+        } else if (S_ISREG(other->st.st_mode) && !privileged_ && enforcing() &&
+                   !(runs.ok() && runs->valid())) {
+          return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
         }
       }
     }
@@ -155,10 +178,11 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   const std::string base = "/proc/" + std::to_string(task.tid);
   struct stat exe {};
   const bool known = ::stat((base + "/exe").c_str(), &exe) == 0;
-  auto link = read_link(base + "/exe");
-  std::string name = link.ok() ? living_name(*link, exe.st_ino) : std::string("?");
+  const auto found = image_name(task.tid, exe);
+  const std::string name = found.ok() ? *found : std::string("?");
   task.process->executable = std::make_shared<const std::string>(name);
-  if (!enforcing() || !policy_.needs().execute) return true;
+  // The other models have let the kernel read the name again, and do not look back.
+  if (!enforcing() || options_.model != Model::Sealed || !policy_.needs().execute) return true;
 
   Event event;
   event.tid = task.tid;
@@ -169,7 +193,7 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   event.kind = Event::Kind::Exec;
   event.operation = "execute";
   auto mappings = read_mappings(task.tid);
-  if (!known || !link.ok() || !mappings.ok()) {
+  if (!known || !found.ok() || !mappings.ok()) {
     event.verdict = Verdict::Kill;
     event.reason = "the new program image cannot be read";
     record(std::move(event), -EACCES);

@@ -15,6 +15,7 @@
 #include "arch/return_stub.h"
 #include "monitor/guard.h"
 #include "monitor/named.h"
+#include "monitor/open_how.h"
 #include "monitor/plain_name.h"
 #include "monitor/stand_in.h"
 
@@ -22,19 +23,11 @@ namespace callgate {
 namespace {
 
 constexpr int kMaxAttempts = 16;  // a name that changes this often under us is refused
-constexpr mode_t kAllModeBits = 07777;
 // O_LARGEFILE: libc says 0 for it where it goes without saying.
 constexpr uint64_t kLargeFile = 0100000;
-// What open() knows; openat2 refuses what it does not (fs/open.c, build_open_how).
-constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
-                                O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT | kLargeFile |
-                                O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_SYNC | O_PATH |
-                                O_TMPFILE;
-constexpr uint64_t kPathOnlyFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
 
-// What the kernel says of the flags alone, which it judges before the descriptor: without O_CREAT
-// wrong ones might become right.
+// What the kernel says of the flags alone, which it judges before the descriptor.
 bool flags_are_known(const open_how& how) {
   return syscall(SYS_openat2, -1, "x", &how, sizeof how) < 0 && errno == EBADF;
 }
@@ -76,26 +69,19 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   OpenRequest open;
   if (stop.row->argument(Role::DirFd) >= 0) open.named.dirfd = stop.int_argument(Role::DirFd);
   if (stop.row->argument(Role::OpenHow) >= 0) {
-    const uint64_t size = stop.argument(Role::Size);
-    if (size < sizeof open.how) return Error{EINVAL};
-    if (size > 4096) return Error{E2BIG};
-    std::vector<std::byte> bytes(size);
-    CALLGATE_TRY([[maybe_unused]] Unit read,
-                 TraceeMemory(task.tid).read(TraceeAddr{stop.argument(Role::OpenHow)}, bytes));
-    std::memcpy(&open.how, bytes.data(), sizeof open.how);
-    for (size_t i = sizeof open.how; i < bytes.size(); ++i) {
-      if (bytes[i] != std::byte{0}) return Error{E2BIG};
-    }
+    CALLGATE_TRY(open.how,
+                 read_open_how(TraceeMemory(task.tid), TraceeAddr{stop.argument(Role::OpenHow)},
+                               stop.argument(Role::Size)));
     read_open_name(task, stop, open);
     return open;
   }
-  uint64_t flags = static_cast<unsigned>(stop.argument(Role::OpenFlags));
-  if (stop.row->argument(Role::OpenFlags) < 0) flags = O_CREAT | O_WRONLY | O_TRUNC;  // creat
-  flags &= kOpenFlags;
-  if ((flags & O_PATH) != 0) flags &= kPathOnlyFlags;
-  open.how.flags = flags;
-  open.small_file = pointer_size(stop.abi) == 4 && (flags & (kLargeFile | O_PATH)) == 0;
-  if ((flags & (O_CREAT | kTmpfile)) != 0) open.how.mode = stop.argument(Role::Mode) & kAllModeBits;
+  const bool creat = stop.row->argument(Role::OpenFlags) < 0;
+  const uint64_t flags = creat ? uint64_t{O_CREAT | O_WRONLY | O_TRUNC}
+                               : static_cast<unsigned>(stop.argument(Role::OpenFlags));
+  open.how = how_to_open(flags, stop.argument(Role::Mode));
+  // creat has no 32-bit version of its own, and so is large.
+  open.small_file =
+      !creat && pointer_size(stop.abi) == 4 && (open.how.flags & (kLargeFile | O_PATH)) == 0;
   read_open_name(task, stop, open);
   return open;
 }
@@ -182,12 +168,14 @@ void Guard::remember_links(const std::string& text, const Place& place) {
 void Guard::look_up_open(Task& task, OpenRequest& open) {
   Named& named = open.named;
   if (!named.found()) return;
+  if (!flags_are_known(open.how)) return named.fail(Named::Failed::Walk, EINVAL);
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return named.fail(Named::Failed::Walk, credentials.error().code);
   ResolveOptions options;
   options.follow = open.follows();
   options.resolve_flags = open.how.resolve;
   options.creates = open.creates();
+  if (policy_.needs().stat) options.lost = &named.lost;
   auto place = resolver_.resolve(viewer(task, &*credentials), named.dirfd, named.text, options);
   if (!place.ok()) return named.fail(Named::Failed::Walk, place.error().code);
   named.place = *std::move(place);
@@ -230,8 +218,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   }
   // What exists may be opened, but might be gone by then: without the right to create it, the
   // call must not be one that creates.
-  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed() &&
-      flags_are_known(open.how)) {
+  if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed()) {
     open.how.flags &= ~uint64_t{O_CREAT};
     open.how.mode = 0;
     open.create_removed = true;
@@ -315,7 +302,8 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
   // Whoever waits for nothing at the exit but its registers gets them back by itself.
   flight.returns_itself = by_name && stop.abi == Abi::X86_64 && area_.has_stub() &&
                           area_.plenty() && !flight.event && !loop_is_genuine &&
-                          !open.create_removed && !open.exclusive_added && flight.pins.empty();
+                          !open.create_removed && !open.exclusive_added && flight.pins.empty() &&
+                          !policy_.needs().stat;
   if (flight.returns_itself) {
     auto frame_at = flight.slot.put_value(return_frame(*flight.original));
     if (!frame_at.ok()) return exhausted(task, stop, frame_at.error().code);
@@ -329,8 +317,8 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
 
 // Flags, length of the name, free descriptors, the name: the kernel's own order.
 Answer Guard::failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open) {
-  if (auto answer = own_failure(task, stop, event, open.named)) return *std::move(answer);
-  event.objects.push_back({open.named.text, "", {}});
+  if (auto answer = untold(task, stop, event, open.named)) return *std::move(answer);
+  event.objects.push_back(object_of(open.named));
   event.lookup_failed = true;
   if (!enforcing() || options_.model != Model::Sealed) {
     return observed(stop, std::move(event), false);
@@ -356,6 +344,8 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
   } else if (result == -EEXIST && flight.exclusive_added) {
     next.resolve = true;  // it was not there when O_EXCL was added
+  } else if (result < 0 && !restarts(result) && !next.resolve && policy_.needs().stat) {
+    next.resolve = true;  // where it failed may be nothing to be told
   } else {
     return Finished::Done;
   }

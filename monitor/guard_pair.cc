@@ -29,16 +29,22 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
   if (!from.found()) return failed_name(task, stop, std::move(event), from);
   Named to = named(task, stop, Role::NewDirFd, Role::NewPath, false);
   if (to.found()) event.objects.push_back(object_of(to));
-  if (auto answer = own_failure(task, stop, event, to)) return *std::move(answer);
+  // In the kernel's order: both walks, then the old name's last component, then the new one's.
   const bool fixed = renames && to.found() && (from.place.is_fixed() || to.place.is_fixed());
   if (to.found() && !fixed) {
-    if (renames && !from.place.exists()) from.fail(Named::Failed::Leaf, from.place.missing);
-    if (!renames && to.place.exists()) to.fail(Named::Failed::Walk, EEXIST);
-    if (!to.place.exists() && (exchange || to.place.missing == ENAMETOOLONG)) {
+    if (renames && !from.place.exists()) {
+      from.fail(Named::Failed::Leaf, from.place.missing);
+    } else if (!renames && to.place.exists()) {
+      to.fail(Named::Failed::Walk, EEXIST);
+    } else if (to.place.exists() && !exchange && (flags & RENAME_NOREPLACE) != 0) {
+      to.fail(Named::Failed::Leaf, EEXIST);
+    } else if (!to.place.exists() && (exchange || to.place.missing == ENAMETOOLONG)) {
       to.fail(Named::Failed::Leaf, to.place.missing);
     }
   }
   if (fixed || !from.found() || !to.found()) {
+    if (auto answer = untold(task, stop, event, from.found() ? to : from))
+      return *std::move(answer);
     event.lookup_failed = true;
     return redirect_pair(task, stop, from, to, std::move(event), false);
   }
@@ -67,8 +73,7 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
     PathOps old_ops = PathOp::Delete;
     PathOps new_ops = PathOp::Create;
     if (exchange) old_ops = old_ops | PathOp::Create;
-    // The kernel will not overwrite what RENAME_NOREPLACE protects.
-    if (to.exists() && (flags & RENAME_NOREPLACE) == 0) new_ops = new_ops | PathOp::Delete;
+    if (to.exists()) new_ops = new_ops | PathOp::Delete;
     decision = judge(old_ops, from);
     if (decision.allowed()) decision = judge(new_ops, to);
     if (holds_own_file(from) || (exchange && holds_own_file(to))) decision = Decision{};
@@ -82,7 +87,9 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
   event.reason = "the new name would grant " + std::string(path_op_name(wider->op)) +
                  ", which the old one does not";
   wider->verdict = Verdict::Deny;
-  wider->error = EXDEV;  // mv and ln then fall back to a copy, which is judged by itself
+  // mv and ln then fall back to a copy, which is judged by itself; but a name that is not to be
+  // known of answers as if it were not there.
+  wider->error = hides(from.name) ? EACCES : EXDEV;
   return *wider;
 }
 
@@ -96,8 +103,7 @@ Answer Guard::redirect_pair(Task& task, const Stop& stop, Named& from, Named& to
   track->flight.event = kept(std::move(event), log);
   const int index = stop.row->argument(Role::AtFlags);
   if (index >= 0 && from.is_whole()) {  // a link to be followed, whatever else the flags say
-    track->changed->set_argument(stop.abi, index,
-                                 stop.argument(Role::AtFlags) | AT_SYMLINK_FOLLOW);
+    track->changed->set_argument(stop.abi, index, stop.argument(Role::AtFlags) | AT_SYMLINK_FOLLOW);
   }
   for (Named* name : {&from, &to}) {
     auto put = put_name(task, stop, *track, *name);

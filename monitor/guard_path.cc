@@ -108,6 +108,7 @@ Named Guard::named(Task& task, const Stop& stop, Role directory, Role path, bool
   options.parent_call = is_parent_call(stop.row->operation) &&
                         !(stop.row->operation == Operation::Link && old_name);
   options.empty_path = old_name && takes_empty_name(stop);
+  if (policy_.needs().stat) options.lost = &named.lost;
   const uint64_t address = stop.argument(path);
   if (address != 0 || !options.empty_path || !takes_null_as_empty(*stop.row)) {
     auto text = read_path(task, address);
@@ -238,17 +239,24 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
   return *std::move(track);
 }
 
-// A name that could not be looked up for want of our own means, or because it cannot be read.
-std::optional<Answer> Guard::own_failure(Task& task, const Stop& stop, const Event& event,
-                                         const Named& named) {
+// What keeps the kernel from saying how a name failed: our own means ran out, the name cannot be
+// read, or the policy does not tell what is there (existence is metadata).
+std::optional<Answer> Guard::untold(Task& task, const Stop& stop, const Event& event,
+                                    const Named& named) {
   if (is_exhaustion(named.error)) return exhausted(task, stop, named.error);
   if (named.error == EPERM) return refuse_for(task, stop, event, EACCES, kUnreadableReason);
-  return std::nullopt;
+  if (!policy_.needs().stat || named.found() || named.lost.empty()) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, named.lost);
+  if (decision.allowed()) return std::nullopt;
+  Event told = event;
+  told.operation = ops_text(PathOp::Stat);
+  told.objects.push_back({named.text, named.lost, {}});
+  return decided(task, stop, std::move(told), decision, Proceed{});
 }
 
 Answer Guard::failed_name(Task& task, const Stop& stop, Event event, Named& named) {
-  if (auto answer = own_failure(task, stop, event, named)) return *std::move(answer);
-  if (event.objects.empty()) event.objects.push_back({named.text, "", {}});
+  if (auto answer = untold(task, stop, event, named)) return *std::move(answer);
+  if (event.objects.empty()) event.objects.push_back(object_of(named));
   event.lookup_failed = true;
   if (!enforcing() || options_.model != Model::Sealed) {
     return observed(stop, std::move(event), false);

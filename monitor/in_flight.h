@@ -18,6 +18,10 @@
 
 namespace callgate {
 
+// -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not the
+// result the program sees, unless a handler comes first (signal(7)).
+constexpr bool restarts(int64_t result) { return result >= -516 && result <= -512; }
+
 // What the exit stop means.
 enum class After : uint8_t {
   Finish,      // restore, record

@@ -7,16 +7,15 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "arch/abi.h"
 #include "arch/result.h"
 #include "monitor/in_flight.h"
+#include "monitor/naive_mirror.h"
 #include "monitor/proc_files.h"
 #include "monitor/socket_facts.h"
 
@@ -92,12 +91,7 @@ class Mirror {
   void learn_socket(uint64_t inode, SocketFacts facts);
   [[nodiscard]] const SocketFacts* socket(uint64_t inode) const;
 
-  // The table of descriptors by number that the naive model believes in.
-  void learn_number(pid_t pid, int fd, SocketFacts facts) { by_number_[{pid, fd}] = facts; }
-  [[nodiscard]] const SocketFacts* socket_by_number(pid_t pid, int fd) const {
-    auto found = by_number_.find({pid, fd});
-    return found == by_number_.end() ? nullptr : &found->second;
-  }
+  NaiveMirror& naive() { return naive_; }
 
   // Compares the task set and what is shared with the kernel (kcmp); the first difference in
   // words, empty when there is none. For tests.
@@ -112,7 +106,7 @@ class Mirror {
   std::unordered_map<pid_t, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, ProcessEntry> processes_;
   std::unordered_map<uint64_t, SocketFacts> sockets_;
-  std::map<std::pair<pid_t, int>, SocketFacts> by_number_;
+  NaiveMirror naive_;  // for the model of that name alone
 };
 
 }  // namespace callgate

@@ -36,6 +36,7 @@ struct Named {
   bool by_object = false;   // the call acts on the object, not on the name
   Failed failed = Failed::No;
   int error = 0;
+  std::string lost;  // the name at which the look-up failed, where the policy asks for it
   Place place;
 
   [[nodiscard]] bool found() const { return failed == Failed::No; }
@@ -44,6 +45,7 @@ struct Named {
   void fail(Failed where, int why) {
     failed = where;
     error = why;
+    if (!place.name.empty()) lost = place.name;
   }
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <string>
 
+#include "monitor/clock.h"
 #include "monitor/proc_files.h"
 
 namespace callgate {
@@ -17,12 +18,6 @@ constexpr int64_t kComputesAfterNs = 300'000;  // without a call: the place is a
 constexpr int64_t kSharesNs = 50'000;          // between calls; about what waking elsewhere costs
 constexpr int64_t kLongGapNs = 1'000'000;      // longer ones tell no more
 constexpr int64_t kCrowdedNs = 1'000'000;      // between two looks at who else runs here
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 void on_alarm(int) {}  // interrupts waitpid, no more
 
@@ -88,7 +83,7 @@ void Placement::on_call(pid_t tid) {
   if (!enabled_) return;
   Placed& task = tasks_[tid];
   if (task.never) return;
-  const int64_t now = now_ns();
+  const int64_t now = clock_ns(CLOCK_MONOTONIC);
   const int64_t gap = std::min(now - task.last_call_ns, kLongGapNs);
   task.usual_gap_ns += (gap - task.usual_gap_ns) / 4;
   task.last_call_ns = now;
@@ -123,7 +118,7 @@ void Placement::on_child(pid_t parent, pid_t child) {
   // The kernel gave it its parent's mask, and most parents wait for their child: it takes the
   // place.
   Placed born = found->second;
-  born.not_before_ns = now_ns() + kCrowdedNs;
+  born.not_before_ns = clock_ns(CLOCK_MONOTONIC) + kCrowdedNs;
   tasks_[child] = born;
 }
 
@@ -136,7 +131,7 @@ void Placement::on_own_affinity(pid_t tid, bool sets) {
 
 void Placement::tick() {
   if (!enabled_) return;
-  const int64_t now = now_ns();
+  const int64_t now = clock_ns(CLOCK_MONOTONIC);
   bool any = false;
   for (auto& [tid, task] : tasks_) {
     if (task.where == Where::Own) continue;

@@ -10,7 +10,6 @@
 #include <array>
 #include <climits>
 #include <deque>
-#include <sstream>
 
 #include "monitor/identity.h"
 #include "monitor/open_path.h"
@@ -252,15 +251,9 @@ Result<Place> Resolver::Walk::run(std::string_view path) {
 
 Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
     : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
-  // 24 29 0:22 / /proc rw,relatime - proc proc rw
   auto mounts = read_whole_file("/proc/self/mountinfo");
   if (!mounts.ok()) return;
-  std::istringstream lines(*mounts);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" - proc ") == std::string::npos) continue;
-    std::istringstream words(line);
-    std::string skipped, root, point;
-    words >> skipped >> skipped >> skipped >> root >> point;
+  for (const std::string& point : parse_proc_mounts(*mounts)) {
     if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
   }
 }
@@ -332,13 +325,26 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
     if ((resolve & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
     text = "/proc/" + std::to_string(walk.viewer.pid) + text.substr(kSelf.size());
   }
-  Place found;
-  found.object = open_path(walk.current.get(), text, options.follow ? 0 : O_NOFOLLOW, resolve);
-  const int error = found.exists() ? 0 : errno;
   if ((resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0) {
     walk.scope.reset(::fcntl(walk.current.get(), F_DUPFD_CLOEXEC, 3));
     if (!walk.scope.valid()) return last_error();
   }
+  // O_CREAT never makes a directory, and says so before it looks the last component up.
+  const size_t end = text.find_last_not_of('/');
+  if (options.creates && end != std::string::npos && end + 1 < text.size()) {
+    const size_t slash = text.find_last_of('/', end);
+    const std::string leaf = text.substr(slash + 1, end - slash);
+    const std::string directory = slash == std::string::npos ? "." : text.substr(0, slash + 1);
+    if (leaf != "." && leaf != "..") {
+      const UniqueFd parent = open_path(walk.current.get(), directory, O_DIRECTORY, resolve);
+      const int why = parent.valid() ? EISDIR : errno;
+      if (options.lost != nullptr) static_cast<void>(walk.run(path));
+      return Error{why};
+    }
+  }
+  Place found;
+  found.object = open_path(walk.current.get(), text, options.follow ? 0 : O_NOFOLLOW, resolve);
+  const int error = found.exists() ? 0 : errno;
   auto walked = walk.run(path);
   if (error != 0 && error != ENOENT) return Error{error};
   if (error == ENOENT) {
@@ -350,7 +356,6 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
     walked->magic = true;
     return walked;
   }
-  if (!walked.ok() && walked.error().code == EISDIR) return walked;
   found.magic = true;
   return finish_leaf(walk.viewer, std::move(found));
 }

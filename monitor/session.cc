@@ -65,7 +65,7 @@ Result<Channel> make_channel() {
   report.reset();  // from here on the program's process alone tells
   if (::write(to_root.get(), &kReady, 1) != 1) _exit(1);
   to_root.reset();
-  tracer.run([&](bool last) {
+  const bool complete = tracer.run([&](bool last) {
     prctl(PR_SET_PDEATHSIG, 0);
     // An audit wants the whole tree, and where nobody is left the summary comes first: then the
     // front waits for the channel to close.
@@ -73,7 +73,7 @@ Result<Channel> make_channel() {
   });
   sink->on_finish();
   sink.reset();
-  _exit(0);
+  _exit(complete ? 0 : 3);
 }
 
 // Signals that callgate passes on when they were meant for the program.
@@ -135,6 +135,7 @@ std::string launch_failure(const LaunchReport& report) {
     case LaunchReport::Step::Handshake:
       return "the filter is not live: " + reason;
     case LaunchReport::Step::Failed:
+    case LaunchReport::Step::Ready:
     case LaunchReport::Step::Exec:
       break;
   }
@@ -168,6 +169,7 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   // Core dumps are limited without a statement; only a privileged program could lift that.
   inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);
   inputs.observe_all = options.observe_all || !options.enforce;
+  inputs.naive = options.model == Model::Naive;
   inputs.co_schedule = options.co_schedule;
   inputs.privileged = geteuid() == 0;
   inputs.area_segment = area->segment();
@@ -226,12 +228,11 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   program->b.reset();
 
   LaunchReport told;
-  const ssize_t n = ::read(report->b.get(), &told, sizeof told);
-  result.started = n == 0;
-  if (n == sizeof told) {
+  while (::read(report->b.get(), &told, sizeof told) == sizeof told) {  // execve closes it
+    result.started = told.step == LaunchReport::Step::Ready;
     if (told.step == LaunchReport::Step::Exec) {
       result.exec_errno = told.error;
-    } else {
+    } else if (!result.started) {
       result.message = launch_failure(told);
     }
   }

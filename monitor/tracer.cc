@@ -54,7 +54,7 @@ Status Tracer::seize_root(pid_t root) {
   return Unit{};
 }
 
-void Tracer::run(const std::function<void(bool)>& on_root_end) {
+bool Tracer::run(const std::function<void(bool)>& on_root_end) {
   // Stops need no signal beside the wake-up; SIG_DFL ignores it anyway.
   struct sigaction quiet {};
   quiet.sa_handler = SIG_DFL;
@@ -77,7 +77,7 @@ void Tracer::run(const std::function<void(bool)>& on_root_end) {
         placement_.tick();
         continue;
       }
-      break;  // ECHILD: nothing left to wait for
+      return errno == ECHILD;  // nothing left to wait for
     }
     on_wait(tid, WaitStatus(raw), on_root_end);
     // waitpid(-1) serves the youngest first, so a few that never pause would keep older ones from
@@ -91,6 +91,7 @@ void Tracer::run(const std::function<void(bool)>& on_root_end) {
       }
     }
   }
+  return true;
 }
 
 void Tracer::on_wait(pid_t tid, WaitStatus status, const std::function<void(bool)>& on_root_end) {

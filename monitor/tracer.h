@@ -24,8 +24,9 @@ class Tracer {
 
   // Takes hold of the program before its first instruction; it waits until it is told to go on.
   Status seize_root(pid_t root);
-  // `on_root_end` is called when the first process is gone, with whether it was the last.
-  void run(const std::function<void(bool)>& on_root_end);
+  // `on_root_end` is called when the first process is gone, with whether it was the last. False: the
+  // kernel will not say what the tracees do, so the caller must end, and they with it.
+  [[nodiscard]] bool run(const std::function<void(bool)>& on_root_end);
 
  private:
   // Others are stopped while one task's call must not be raced.

@@ -8,16 +8,11 @@
 
 #include <algorithm>
 
+#include "monitor/clock.h"
 #include "monitor/tracer.h"
 
 namespace callgate {
 namespace {
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 Result<pid_t> event_message(pid_t tid) {
   unsigned long message = 0;
@@ -64,7 +59,7 @@ bool Tracer::is_gone(pid_t child) {
 void Tracer::announce(const Process& process) {
   ProcessEvent event;
   event.kind = ProcessEvent::Kind::Started;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.pid = process.pid;
   event.parent = process.parent;
   sink_.on_process(event);
@@ -131,7 +126,7 @@ void Tracer::on_exec(pid_t tgid) {
   }
   ProcessEvent event;
   event.kind = ProcessEvent::Kind::Executed;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.pid = task.process->pid;
   event.parent = task.process->parent;
   event.executable = *task.process->executable;
@@ -156,7 +151,7 @@ void Tracer::on_end(pid_t tid, WaitStatus status) {
     if (!mirror_.has_process(process->pid)) {
       ProcessEvent event;
       event.kind = ProcessEvent::Kind::Exited;
-      event.time_ns = now_ns();
+      event.time_ns = clock_ns(CLOCK_REALTIME);
       event.pid = process->pid;
       event.parent = process->parent;
       event.wait_status = status.raw();

@@ -24,7 +24,7 @@ LAYERS = {
     "tests/monitor": ("tests/support", "tests/monitor", "monitor", "policy", "arch"),
     "tests/programs": ("tests/support", "tests/programs"),  # run inside the sandbox
     "tests/bench": ("tests/support", "monitor", "policy", "arch"),
-    "tests/fuzz": ("tests/support", "monitor", "policy", "arch"),
+    "tests/fuzz": ("tests/fuzz", "tests/support", "monitor", "policy", "arch"),
     "tests/support": ("tests/support", "monitor", "policy", "arch"),
 }
 

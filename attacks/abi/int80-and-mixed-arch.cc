@@ -1,6 +1,7 @@
 // attack: int80-and-mixed-arch
 // class: abi
 // severity: critical
+// models: naive
 // needs: x86
 // bits: 64, for int 0x80 is how every attack calls in an i386 program
 // trap: A 64-bit program enters the kernel by "int $0x80": numbers and arguments are those of i386.

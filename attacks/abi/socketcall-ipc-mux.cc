@@ -1,6 +1,7 @@
 // attack: socketcall-ipc-mux
 // class: abi
 // severity: high
+// models: naive
 // needs: x86
 // trap: i386 socketcall has its sub-call's arguments in memory; another thread changes the address
 //   pointer or the port between check and use: a race one level deeper.

@@ -4,13 +4,12 @@
 // needs: x86
 // bare: held
 // trap: The name's pointer leads nowhere, so that the call must fail with EFAULT. A monitor that
-// lets the
-//   kernel itself say so needs an address nobody can read; the one it takes, cut to 32 bits by the
-//   i386 entry, is memory like any other: put "$S/key" there.
+//   lets the kernel itself say so needs an address nobody can read; the one it takes, cut to 32
+//   bits by the i386 entry, is memory like any other: put "$S/key" there.
 // naive: "-65536 is the kernel's half of the address space."
 // kernel: A 64-bit kernel gives 32-bit calls the whole 4 GiB: TASK_SIZE is 0xffffe000 for an i386
-// program,
-//   and a 64-bit one may map every page below 4 GiB (arch/x86/include/asm/page_64_types.h).
+//   program, and a 64-bit one may map every page below 4 GiB
+//   (arch/x86/include/asm/page_64_types.h).
 // sealed: No address of the kernel's can be said in 32 bits, so EFAULT is answered without it.
 // source: callgate's own fuzzer of names, built for i386
 // policy:

@@ -29,8 +29,7 @@ void strike() {
   }
   if (::syscall(SYS_ioctl, 0, TIOCSTI, &byte) == 0) prey_taken("typed into stdin");
   if (errno == EIO) {
-    std::printf("SKIP dev.tty.legacy_tiocsti is 0\n");
-    finish(77);
+    skip("dev.tty.legacy_tiocsti is 0");
   }
   held("TIOCSTI");
 }

@@ -141,6 +141,40 @@ in plain words what is missing and how to mend it.
 Exit status: 0 callgate can run here, 1 it cannot, 2 wrong usage.)";
 constexpr const char* kDoctorExamples = "  callgate doctor";
 
+constexpr std::array kLabOptions = {
+    OptionSpec{"model", 0, "bare|naive|canonical|sealed|all", false,
+               "who watches: nobody, a monitor of the literature, callgate; all (default) in turn"},
+    OptionSpec{"time", 0, "SECONDS", false,
+               "how long a race runs that is not won; else as the attack says"},
+    OptionSpec{"limit", 0, "SECONDS", false,
+               "an attack that hangs this long beyond its race is killed (default 60)"},
+    OptionSpec{"timeline", 0, nullptr, false,
+               "the timeline of each run also where several attacks run"},
+    OptionSpec{"width", 0, "COLUMNS", false, "columns to use; else the terminal's, or 100"},
+};
+
+constexpr const char* kLabTeaching =
+    R"(Shows how monitors are fooled, with programs that do it. Each attack is after a prey: a secret
+tree $S with a canary in it, listeners on loopback, a process. It runs with no monitor, under the
+two models of the literature and under callgate; the timeline shows, call by call, what each task
+asked, what the monitor believed, and what the kernel did. >> marks the moment that decided.
+
+    lab list [CLASS]        every attack: class, severity, the trap in a line
+    lab show ID|CLASS       the lesson: trap, naive monitor, kernel, why callgate holds, policy
+    lab run ID|CLASS|all    run it; of several attacks one line each
+
+Anybody may run it. It touches nothing but a fresh directory in $TMPDIR or /tmp and loopback, and
+leaves nothing behind, also on ^C. What needs root or another kernel is skipped, saying so. The
+course that goes through it is docs/pitfalls.md.
+
+Exit status: 0 every attack that was run went as its lesson says, 1 one did not, 2 wrong usage, 77
+everything was skipped; 128+N when signal N interrupted it.)";
+constexpr const char* kLabExamples = R"(  callgate lab list races
+  callgate lab show symlink-swap
+  callgate lab run symlink-swap
+  callgate lab run dup2-type-confusion --model naive
+  callgate lab run all --time 2)";
+
 constexpr const char* kBenchTeaching =
     R"(Measures on this machine what callgate costs, beside the bare machine, a null monitor (which
 does nothing at each stop: the floor), callgate's weaker models, and strace, PRoot and gVisor where
@@ -188,6 +222,8 @@ constexpr std::array kCommands = {
             false,
             kQuestionUsage,
             doctor_command},
+    Command{"lab", "watch monitors being fooled, and callgate hold", "lab list|show|run ...",
+            kLabTeaching, kLabExamples, kLabOptions, false, kQuestionUsage, lab_command},
     Command{"bench", "measure what callgate and its peers cost here",
             "bench [--only NAME,...] [--with NAME,...] [--rounds N] [--quick] [--json FILE]",
             kBenchTeaching, kBenchExamples, kBenchOptions, false, kQuestionUsage, bench_command},

@@ -32,6 +32,7 @@ struct Case {
   bool network = true;
   bool limits = false;
   bool audit = false;
+  bool root = false;  // its programs can become other users
 };
 
 std::vector<Case> cases() {
@@ -41,6 +42,7 @@ std::vector<Case> cases() {
   out.push_back({"allow all", all, false, false, false, false, false});
   out.push_back({"deny all", "runtime none\n"});
   out.push_back({"three lines", three});
+  out.push_back({"three lines, root", three, true, true, true, false, true, false, false, true});
   out.push_back({"audit of all", all, false, false, false, false, false, false, true});
   out.push_back(
       {"no writing", all + "path deny write /etc/**\n", true, false, false, false, false});
@@ -65,6 +67,7 @@ FilterInputs inputs_of(const Case& c, const Policy& policy) {
   inputs.needs = policy.needs();
   inputs.limits = !policy.limits().empty();
   inputs.observe_all = c.audit;
+  inputs.privileged = c.root;
   inputs.co_schedule = true;
   inputs.area_segment = kSegment;
   inputs.window_end = ArgumentArea::kWindowEnd;
@@ -106,6 +109,8 @@ bool tells_apart(const SyscallRow& row, const Case& c) {
       return c.audit || c.network;
     case Operation::Rlimit:
       return c.limits;
+    case Operation::Credentials:
+      return c.root;
     case Operation::Affinity:  // the mask that a program set is its own
     case Operation::Exec:      // the new image must be ours to watch
     case Operation::GuardArea:
@@ -335,7 +340,7 @@ TEST(FilterTable, EveryNumberOfEveryAbiUnderEveryPolicy) {
       EXPECT_EQ(counts.passed + counts.refused + counts.traced + counts.conditional,
                 static_cast<int>(known.size()))
           << "a row's number was not asked";
-      std::printf("%-15s %-6s  %3d pass  %3d refused  %3d traced  %2d by argument  %d unknown\n",
+      std::printf("%-17s %-6s  %3d pass  %3d refused  %3d traced  %2d by argument  %d unknown\n",
                   c.name.c_str(), std::string(abi_name(abi)).c_str(), counts.passed, counts.refused,
                   counts.traced, counts.conditional, counts.unknown);
       asked += counts.asked;

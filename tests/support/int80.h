@@ -20,8 +20,7 @@ inline long int80(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long 
 inline void need_32_bit_calls() {
   constexpr long kGetpid = 20;
   if (reap(spawn([] { int80(kGetpid); })) == 128 + SIGSEGV) {
-    std::printf("SKIP this kernel has no IA32 emulation\n");
-    finish(77);
+    skip("this kernel has no IA32 emulation");
   }
   must(int80(kGetpid) == ::getpid(), "getpid by int 0x80");
 }
