@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
@@ -144,6 +145,16 @@ void show_progress(const BenchWork& work, Contestant who, int round, int rounds)
 void end_progress() {
   if (isatty(STDERR_FILENO) != 1) return;
   static_cast<void>(write_all(STDERR_FILENO, "\r\033[K", std::chrono::seconds(1)).ok());
+}
+
+void warn_if_busy() {
+  constexpr double kQuiet = 0.5;  // runnable tasks beside us, on average over the last minute
+  double load = 0;
+  if (getloadavg(&load, 1) != 1 || load < kQuiet) return;
+  char text[16];
+  std::snprintf(text, sizeof text, "%.1f", load);
+  say(std::string("warning: the load average is ") + text +
+      "; what else runs here is in the figures");
 }
 
 bool write_json(const std::string& path, const std::string& text) {
