@@ -172,6 +172,7 @@ int measure(const std::vector<const BenchWork*>& works, BenchRunner::Settings se
     say("no temporary directory: " + error_text(errno));
     return kFailed;
   }
+  warn_if_busy();
   BenchReport report;
   report.rounds = settings.rounds;
   report.quick = settings.quick;
