@@ -34,6 +34,7 @@ struct Process {
   pid_t parent = 0;
   std::shared_ptr<const std::string> executable;
   bool pretends_undumpable = false;  // PR_SET_DUMPABLE 0 was answered as done
+  pid_t executing = 0;               // the thread whose execve is under way in the kernel
 };
 
 struct Task {

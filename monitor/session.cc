@@ -53,6 +53,7 @@ Result<Channel> make_channel() {
     setrlimit(RLIMIT_NOFILE, &most);
   }
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a log that grows too large is a log that cannot be written
   std::unique_ptr<EventSink> sink = make_sink();
   Tracer tracer(options, policy, area, *sink, {front, getpid()});
   char byte = 0;
@@ -224,7 +225,8 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
     sigprocmask(SIG_SETMASK, &before, nullptr);
     return failure(std::string("no processes: ") + std::strerror(errno));
   }
-  static_cast<void>(!::write(program->b.get(), &monitor, sizeof monitor));
+  // Should it be gone by now, its end says so, not a signal.
+  ::send(program->b.get(), &monitor, sizeof monitor, MSG_NOSIGNAL);
   program->b.reset();
 
   LaunchReport told;

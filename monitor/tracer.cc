@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace callgate {
@@ -143,6 +144,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
     return;
   }
   task->state = Task::State::Stopped;
+  if (waits_for_exec(*task, status)) return;
   if (hold_ && held_back(*task, status)) {
     hold_progress();
     return;
@@ -192,7 +194,13 @@ void Tracer::resume(Task& task, int signal) {
   control(request, task.tid, 0, static_cast<uint64_t>(signal));
 }
 
-void Tracer::kill_process(pid_t pid) { ::kill(pid, SIGKILL); }
+// What must not go on and cannot be killed (a monitor without CAP_KILL, a program that has become
+// another user) is killed by the kernel, with all others, when the monitor ends.
+void Tracer::kill_process(pid_t pid) {
+  if (::kill(pid, SIGKILL) == 0 || errno == ESRCH) return;
+  dprintf(options_.report_fd, "callgate: process %d cannot be killed; everything is\n", pid);
+  std::abort();
+}
 
 void Tracer::kill_all() {
   for (const pid_t pid : mirror_.processes()) kill_process(pid);
@@ -261,6 +269,7 @@ void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
   if (auto* track = std::get_if<Track>(&answer)) {
     if (track->changed && !track->changed->store(task.tid).ok()) return;  // it is gone
     task.in_flight = std::make_unique<InFlight>(std::move(track->flight));
+    if (task.in_flight->after == After::Exec) task.process->executing = task.tid;
     resume(task);
     return;
   }
@@ -302,9 +311,11 @@ void Tracer::on_exit_stop(Task& task) {
   }
   if (!conclude(task, *flight, result)) return;
   const pid_t tid = task.tid;
+  const auto process = task.process;
   flight.reset();
   resume(task);
   if (hold_ && hold_->acting && hold_->owner == tid) release_hold();
+  if (process->executing == tid) end_exec(*process);
 }
 
 bool Tracer::conclude(Task& task, InFlight& flight, int64_t result) {

@@ -56,6 +56,8 @@ class Tracer {
   void announce(const Process& process);
   void on_new_task(Task& parent);
   void on_exec(pid_t tgid);
+  bool waits_for_exec(Task& task, WaitStatus status);
+  void end_exec(Process& process);
   void on_end(pid_t tid, WaitStatus status);
   void on_event_stop(Task& task);
   bool is_handshake(const Task& task, const Stop& stop);
