@@ -232,6 +232,13 @@ std::vector<Probe> probes(const SyscallRow& row, const Case& c) {
       return {{{{at(Role::Mode), 0020600}}, kTrace},
               {{{at(Role::Mode), 0060600}}, kTrace},
               {{{at(Role::Mode), 0010600}}, seen}};
+    case Condition::SourceRoute: {  // IPV6_RTHDR; SCTP_SOCKOPT_CONNECTX3
+      const bool get = row.name == "getsockopt";
+      const uint32_t led = c.network || c.audit ? refuse(row.error) : kPass;
+      return {{{{1, get ? 132 : 41}, {2, get ? 111 : 57}}, led},
+              {{{1, 41}, {2, 26}}, kPass},
+              {{{1, 1}, {2, 57}}, kPass}};
+    }
     case Condition::SeccompGuard:
       return {{{{0, 2}}, kPass},
               {{{0, 3}}, kPass},

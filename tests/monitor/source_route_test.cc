@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/if_packet.h>
-#include <linux/seg6.h>
 #include <net/ethernet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -97,15 +96,16 @@ TEST(SourceRoute, ARoutingHeaderGoesBeforeTheAddressOfTheCall) {
   if (!sniffer.valid() || !sender.valid()) GTEST_SKIP() << "needs raw packets and IPv6";
   const timeval patience{10, 0};
   ::setsockopt(sniffer.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  struct {
-    ipv6_sr_hdr header;
-    in6_addr segments[2];
-  } route{};
-  route.header.hdrlen = sizeof route.segments / 8;
-  route.header.type = IPV6_SRCRT_TYPE_4;
-  route.header.segments_left = 1;
-  route.header.first_segment = 1;
-  route.segments[1] = in6addr_loopback;
+  struct {  // linux/seg6.h, without its flexible array
+    uint8_t next_header = 0;
+    uint8_t length = sizeof(in6_addr) * 2 / 8;
+    uint8_t type = 4;  // a segment routing header
+    uint8_t segments_left = 1;
+    uint8_t first_segment = 1;
+    uint8_t flags = 0;
+    uint16_t tag = 0;
+    in6_addr segments[2] = {{}, in6addr_loopback};
+  } const route;
   ASSERT_EQ(::setsockopt(sender.get(), IPPROTO_IPV6, IPV6_RTHDR, &route, sizeof route), 0);
   sockaddr_in6 to{};
   to.sin6_family = AF_INET6;
