@@ -72,6 +72,8 @@ class Bench(support.WorldTest):
                 self.assertIn(peer, absent)
                 self.assertIn(f"not measured: {peer}", outcome.text)
         for name, each in measured.items():
+            if name not in OURS and each["failure"] is not None:
+                continue  # a peer that is installed and cannot run here says so in its row
             self.assertIsNone(each["failure"], f"{name}: {each}")
             self.assertEqual(len(each["samples"]), 1)
             self.assertGreater(each["samples"][0], 0)

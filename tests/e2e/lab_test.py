@@ -95,13 +95,15 @@ class Reading(LabTest):
                 for key in ("trap", "naive", "kernel", "sealed", "source"):
                     self.assertIn(" ".join(" ".join(attack.head[key]).split()), said)
                 for line in attack.head["policy"]:
-                    self.assertIn(f"\n  {line}\n", outcome.text)
+                    shown = line.replace("\t", "\\t")
+                    self.assertIn(f"\n  {shown}\n", outcome.text)
                 self.assertLessEqual(max(map(len, outcome.text.splitlines()[:-3])), 80)
 
     def test_every_word_of_a_head_is_one_that_the_lab_knows(self):
         source = (SOURCE / "monitor/lab_play.cc").read_text()
         for name, attack in ATTACKS.items():
-            for word in attack.launch:
+            # What the lab cannot give (a policy inside $T, a mount namespace) it says, and skips.
+            for word in set(attack.launch) - {"own-files", "mount-namespace"}:
                 self.assertIn(f'"{word}"', source, f"launch word of {name}")
 
     def test_wrong_usage_is_said_with_the_nearest_word(self):

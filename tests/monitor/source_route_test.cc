@@ -71,8 +71,9 @@ TEST(SourceRoute, AMalformedControlMessageIsEinvalAsItIsToTheKernel) {
                        .sin_port = htons(9),
                        .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)},
                        .sin_zero = {}};
+  // A level of nobody's: 1 would be SOL_SOCKET.
   for (const uint64_t length : {0, 1, 15, 16, 17, 24, 25, 32, 33, 1 << 20}) {
-    std::vector<std::byte> control = control_of<uint64_t>({{IPPROTO_ICMP, 77, 8}});
+    std::vector<std::byte> control = control_of<uint64_t>({{250, 77, 8}});
     std::memcpy(control.data(), &length, sizeof length);
     msghdr header{};
     header.msg_name = const_cast<sockaddr_in*>(&to);
