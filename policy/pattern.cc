@@ -9,7 +9,7 @@ namespace {
 constexpr size_t kMostAlternatives = 1024;
 constexpr size_t kMostExpanded = 4 << 20;  // bytes of them together
 constexpr size_t kDeepestBraces = 32;
-constexpr ptrdiff_t kMostBraces = 64;
+constexpr size_t kMostBraces = 64;
 
 Mistake at(const Word& word, size_t offset, std::string what) {
   return {word.column_of(offset), std::move(what), {}};
@@ -26,6 +26,18 @@ Word slice(const Word& from, size_t begin, size_t end) {
   out.column = from.column_of(begin);
   append(&out, from, begin, end);
   return out;
+}
+
+size_t braces_of(std::string_view text) {
+  size_t count = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '{') {
+      ++count;
+    }
+  }
+  return count;
 }
 
 struct Braces {
@@ -153,7 +165,7 @@ bool Pattern::literal() const {
 std::optional<Mistake> expand_braces(const Word& word, std::vector<Word>* out) {
   Braces braces;
   if (auto mistake = find_braces(word, &braces)) return mistake;
-  if (std::count(word.text.begin(), word.text.end(), '{') > kMostBraces) {
+  if (braces_of(word.text) > kMostBraces) {
     return Mistake{word.column, "too many braces in one pattern (expected at most 64)", {}};
   }
   if (braces.open == std::string::npos) {

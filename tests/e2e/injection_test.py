@@ -45,7 +45,8 @@ class InjectionTest(support.WorldTest):
         for number, action in enumerate(actions):
             offset = 1 + (KINDS.index(kind) + number) % min(stride, 7)
             outcome = support.run([PROGRAMS / "inject", kind, action, stride, offset, self.root,
-                                   "--", support.CALLGATE], cwd=self.root, timeout=7200)
+                                   "--", support.CALLGATE], cwd=self.root,
+                                  timeout=300 if STRIDE > 1 else 7200)
             print(outcome.text.strip(), flush=True)
             with self.subTest(kind=kind, action=action):
                 self.assertStatus(outcome, 0)

@@ -80,6 +80,21 @@ def environment(**extra):
     return env
 
 
+def session_of(leader):
+    """Every process of the session that `leader` began, with what it is and does."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int(entry)
+            if os.getsid(pid) == leader:
+                stat_text = Path(f"/proc/{pid}/stat").read_text()
+                command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+                state = stat_text[stat_text.rindex(")") + 2]
+                channel = Path(f"/proc/{pid}/wchan").read_text()
+                found[pid] = f"{state} {channel} {command[:200]!r}"
+    return found
+
+
 def run(argv, *, cwd=None, env=None, stdin=b"", timeout=120, **popen):
     """Runs in a session of its own, kills all of it on time-out."""
     process = subprocess.Popen(
@@ -88,12 +103,17 @@ def run(argv, *, cwd=None, env=None, stdin=b"", timeout=120, **popen):
         start_new_session=True, **popen)
     try:
         out, err = process.communicate(stdin, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
+    except subprocess.TimeoutExpired as late:
+        holders = session_of(process.pid)
+        for pid in holders:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            out, err = process.communicate(timeout=10)
+        except subprocess.TimeoutExpired as held:  # someone outside the session holds the pipe
+            out, err = held.stdout or late.stdout or b"", held.stderr or late.stderr or b""
         raise AssertionError(
-            f"still running after {timeout} s: {argv}\n"
+            f"still running after {timeout} s: {argv}\nits session: {holders}\n"
             f"{Outcome(-1, out, err)}") from None
     return Outcome(shell_status(process.returncode), out, err)
 
