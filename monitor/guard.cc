@@ -48,6 +48,7 @@ bool redirects(Operation operation) {
     case Operation::SocketPair:
     case Operation::Listen:
     case Operation::Accept:
+    case Operation::SocketOption:
     case Operation::Signal:
     case Operation::TargetProcess:
     case Operation::Affinity:
@@ -146,6 +147,8 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
       return message_call(task, stop);
     case Operation::SendMmsg:
       return messages_call(task, stop);
+    case Operation::SocketOption:
+      return option_call(task, stop);
     case Operation::SocketCall:
       return socketcall(task, stop);
     case Operation::Signal:

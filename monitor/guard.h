@@ -163,6 +163,7 @@ class Guard {
   Answer listen_call(Task& task, const Stop& stop);
   Answer message_call(Task& task, const Stop& stop);
   Answer messages_call(Task& task, const Stop& stop);
+  Answer option_call(Task& task, const Stop& stop);
   Answer socketcall(Task& task, const Stop& stop);
   void finish_socket(Task& task, const InFlight& flight, int64_t result);
   Finished finish_messages(Task& task, InFlight& flight, int64_t& result);

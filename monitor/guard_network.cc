@@ -18,7 +18,7 @@ namespace callgate {
 namespace {
 
 constexpr size_t kLargestAddress = sizeof(sockaddr_storage);
-constexpr const char* kRouted = "its control message would lead it past the address that is judged";
+constexpr const char* kRouted = "it would lead traffic past the address that is judged";
 constexpr int kTypeMask = 0xf;  // SOCK_TYPE_MASK: the rest is SOCK_NONBLOCK and SOCK_CLOEXEC
 
 NetOp net_op(Operation operation, NetFamily family) {
@@ -230,12 +230,17 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
   }
   // A unix socket's control messages hold descriptors, which are nobody's address.
   const bool may_route = !facts.ok() || facts->domain != AF_UNIX;
-  if (may_route && message->control_length > 0 && enforcing()) {
-    auto sealed = seal_control(TraceeMemory(task.tid), *message);
-    if (!sealed.ok()) return failed_lookup(task, std::move(event), sealed.error().code);
-    auto elsewhere = routes_elsewhere(message->sealed_control, stop.abi);
-    if (!elsewhere.ok()) return failed_lookup(task, std::move(event), elsewhere.error().code);
-    if (*elsewhere) return refuse_for(task, stop, std::move(event), EPERM, kRouted);
+  if (may_route && message->control_length > 0 && policy_.needs().network) {
+    auto elsewhere = [&]() -> Result<bool> {
+      CALLGATE_TRY([[maybe_unused]] Unit done, seal_control(TraceeMemory(task.tid), *message));
+      return routes_elsewhere(message->sealed_control, stop.abi);
+    }();
+    if (!elsewhere.ok() && enforcing()) {
+      return failed_lookup(task, std::move(event), elsewhere.error().code);
+    }
+    if (elsewhere.ok() && *elsewhere) {
+      return refuse_for(task, stop, std::move(event), EPERM, kRouted);
+    }
   }
   std::optional<JudgedAddress> judged;
   bool keep = false;
@@ -323,6 +328,18 @@ Finished Guard::finish_messages(Task& task, InFlight& flight, int64_t& result) {
   return Finished::RunAgain;
 }
 
+// Scalars only: the filter shows those that route, the i386 multiplexer shows all.
+Answer Guard::option_call(Task& task, const Stop& stop) {
+  const SocketOption option{stop.int_argument(Role::Which), stop.int_argument(Role::Command)};
+  const auto routing = routing_options(stop.row->name == "getsockopt");
+  if (!policy_.needs().network || std::ranges::find(routing, option) == routing.end()) {
+    return Proceed{};
+  }
+  return refuse_for(task, stop,
+                    start_event(task, stop, Event::Kind::Network, std::string(stop.row->name)),
+                    EPERM, kRouted);
+}
+
 // The i386 multiplexer keeps its arguments in memory, where they could still change: copied once,
 // judged as the direct call, and made as the direct call with the arguments in registers.
 Answer Guard::socketcall(Task& task, const Stop& stop) {
@@ -365,11 +382,6 @@ Answer Guard::socketcall(Task& task, const Stop& stop) {
     return Refuse{ENOSYS};
   }
   for (size_t i = 0; i < words.size(); ++i) plain.arguments[i] = words[i];
-  if (plain.row->condition == Condition::SourceRoute && policy_.needs().network) {
-    const SocketOption option{plain.int_argument(Role::Which), plain.int_argument(Role::Command)};
-    const auto routing = routing_options(plain.row->name == "getsockopt");
-    if (std::ranges::find(routing, option) != routing.end()) return Refuse{plain.row->error};
-  }
   const bool unaddressed = plain.row->operation == Operation::SendTo && words[4] == 0;
   Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? consider(task, plain)
                                                                  : Answer(Proceed{});
