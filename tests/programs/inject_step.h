@@ -154,7 +154,10 @@ class SteppedRun {
       if (!birth || on_birth()) ::ptrace(PTRACE_CONT, pid, nullptr, event != 0 ? 0 : number);
       return;
     }
-    if (pid != monitor) return;  // no tracee of ours
+    if (pid != monitor) {  // a child of the front that stands here before the front's own stop
+      early_ = pid;
+      return;
+    }
     if (number == (SIGTRAP | 0x80)) on_syscall_stop();
     ::ptrace(PTRACE_SYSCALL, pid, nullptr, event != 0 || (number & 0x80) != 0 ? 0 : number);
   }
@@ -166,7 +169,7 @@ class SteppedRun {
     ::ptrace(PTRACE_GETEVENTMSG, front, nullptr, &message);
     const auto child = static_cast<pid_t>(message);
     int status = 0;
-    while (::waitpid(child, &status, __WALL) < 0) {
+    while (early_ != child && ::waitpid(child, &status, __WALL) < 0) {
       if (errno != EINTR) fatal("a child that cannot be waited for");
     }
     if (++births_ == 1) {
@@ -192,6 +195,7 @@ class SteppedRun {
   }
 
   int births_ = 0;
+  pid_t early_ = 0;
 };
 
 }  // namespace inject
