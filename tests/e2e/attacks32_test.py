@@ -10,8 +10,18 @@ import attacks_test
 import support
 
 
+# i386's symlink has the number of x86_64's mkdir. The naive model, with its one table, takes the
+# preparation of these for a directory to be made where none may be, and never sees the attack.
+NAIVE_STUMBLES = {"follow-table", "lexical-normalisation", "missing-target", "symlink-swap"}
+
+
 class Attack32(attacks_test.Attack):
     programs = "attacks32"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        if self.id in NAIVE_STUMBLES:
+            self.models = [model for model in self.models if model != "naive"]
 
     def check_needs(self, test):
         if "bits" in self.head:
