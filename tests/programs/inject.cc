@@ -31,7 +31,7 @@ namespace {
 
 using namespace inject;
 
-constexpr int kHangSeconds = 60;
+constexpr int kHangSeconds = 300;
 
 const std::map<std::string_view, int> kFaults = {
     {"EMFILE", EMFILE}, {"ENOMEM", ENOMEM}, {"EIO", EIO},       {"ESRCH", ESRCH},
