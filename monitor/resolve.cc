@@ -45,13 +45,6 @@ std::string join(const std::string& directory, std::string_view leaf) {
   return path.append(leaf);
 }
 
-bool same_object(const UniqueFd& a, const UniqueFd& b) {
-  struct stat one {};
-  struct stat other {};
-  return a.valid() && b.valid() && ::fstat(a.get(), &one) == 0 && ::fstat(b.get(), &other) == 0 &&
-         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 std::deque<std::string> split(std::string_view path) {
   std::deque<std::string> parts;
   while (!path.empty()) {
@@ -68,6 +61,13 @@ std::deque<std::string> split(std::string_view path) {
 }
 
 }  // namespace
+
+bool same_object(int a, int b) {
+  struct stat one {};
+  struct stat other {};
+  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
 
 // One walk, component by component: the slow way, taken where a symlink is in it.
 struct Resolver::Walk {
@@ -98,7 +98,9 @@ Status Resolver::Walk::restart_at_root() {
   return Unit{};
 }
 
-bool Resolver::Walk::at_scope() const { return scope.valid() && same_object(current, scope); }
+bool Resolver::Walk::at_scope() const {
+  return scope.valid() && same_object(current.get(), scope.get());
+}
 
 std::string Resolver::Walk::component_name(const std::string& component) const {
   Place here;
@@ -354,7 +356,7 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
     return walked;
   }
   // Reached by other rules than a plain name's: only what is pinned is the same.
-  if (walked.ok() && same_object(walked->object, found.object)) {
+  if (walked.ok() && same_object(walked->object.get(), found.object.get())) {
     walked->magic = true;
     return walked;
   }
