@@ -53,7 +53,7 @@ void Tracer::begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope) {
     wants_hold_.push_back(task.tid);
     return;
   }
-  hold_.emplace();
+  hold_ = Hold{};
   hold_->owner = task.tid;
   hold_->scope = scope;
   hold_->stop = stop;
