@@ -154,6 +154,10 @@ class Guard {
     Decision decision;
     std::string asked;
     std::optional<Place> place;  // a pathname socket: where the name led
+    int lookup_error = 0;        // or why it led nowhere
+    [[nodiscard]] Event::Object object() const {
+      return {asked, lookup_error == 0 ? question.endpoint.text() : "", {}};
+    }
   };
   Result<SocketFacts> socket_facts(Task& task, int fd, uint64_t* inode);
   Result<JudgedAddress> judge_address(Task& task, const Stop& stop,

@@ -102,9 +102,11 @@ Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
     auto place = resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options);
     if (!place.ok() || (!place->exists() && options.follow)) {
       endpoint.name = place.ok() ? place->name : lost;
-      const auto hiding = hides(endpoint.name);
-      if (!hiding) return Error{place.ok() ? ENOENT : place.error().code};
-      judged.decision = *hiding;
+      if (const auto hiding = hides(endpoint.name)) {
+        judged.decision = *hiding;
+      } else {
+        judged.lookup_error = place.ok() ? ENOENT : place.error().code;
+      }
       return judged;
     }
     endpoint.name = place->name;
@@ -155,7 +157,8 @@ Answer Guard::address_call(Task& task, const Stop& stop) {
   auto judged = judge_address(task, stop, bytes, *facts);
   if (!judged.ok()) return failed_lookup(task, std::move(event), judged.error().code);
   event.operation = operation_text(judged->question.family, judged->question.op);
-  event.objects.push_back({judged->asked, judged->question.endpoint.text(), {}});
+  event.objects.push_back(judged->object());
+  if (judged->lookup_error != 0) return failed_lookup(task, std::move(event), judged->lookup_error);
   if (!judged->decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
     return decided(task, stop, std::move(event), judged->decision, Proceed{});
   }
@@ -249,7 +252,10 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
     if (!address.ok()) return failed_lookup(task, std::move(event), address.error().code);
     judged = *std::move(address);
     event.operation = operation_text(judged->question.family, judged->question.op);
-    event.objects.push_back({judged->asked, judged->question.endpoint.text(), {}});
+    event.objects.push_back(judged->object());
+    if (judged->lookup_error != 0) {
+      return failed_lookup(task, std::move(event), judged->lookup_error);
+    }
     if (!judged->decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
       return decided(task, stop, std::move(event), judged->decision, Proceed{});
     }

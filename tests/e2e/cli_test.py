@@ -1,6 +1,7 @@
 """The other commands: check, explain, doctor, filter, audit."""
 
 import json
+import os
 import textwrap
 
 import support
@@ -139,6 +140,8 @@ class Audit(support.WorldTest):
             subprocess.run(["true"]); os.kill(os.getpid(), 0)
             try: open("\\udcff\\n")
             except OSError: pass
+            try: socket.socket(socket.AF_UNIX).connect("nobody")
+            except OSError: pass
             """)
         outcome = self.audit(["python3", "-Sc", program], "--json", log)
         self.assertStatus(outcome, 0)
@@ -156,6 +159,10 @@ class Audit(support.WorldTest):
         self.assertTrue(through[0]["links"])
         operations = {e["operation"] for e in events}
         self.assertTrue({"tcp connect", "tcp bind"} <= operations, operations)
+        nobody = [e for e in events if e["operation"] == "unix connect" and e.get("lookup_failed")]
+        self.assertEqual([(e["objects"], e["errno"]) for e in nobody],
+                         [([{"asked": "unix:nobody", "real": None, "links": []}], "ENOENT")])
+        self.assertEqual(events[0]["executable"], os.path.realpath(CALLGATE))
         whats = [r["what"] for r in records if r["type"] == "process"]
         self.assertIn("executed", whats)
         self.assertIn("exited", whats)
