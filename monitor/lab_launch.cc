@@ -13,10 +13,13 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "monitor/audit_json.h"
 #include "monitor/audit_table.h"
 #include "monitor/denial_report.h"
 #include "monitor/escape.h"
+#include "monitor/lab_namespace.h"
 #include "monitor/lab_witness.h"
+#include "monitor/own_files.h"
 #include "monitor/policy_world.h"
 #include "monitor/session.h"
 
@@ -74,9 +77,19 @@ Model session_model(LabModel model) {
   options.model = session_model(scene.model);
   options.observe_all = true;
   options.inherit_descriptors = scene.lesson.launch_word("inherit-dirfd");
+  options.own_files = scene.own_files;
+  UniqueFd log;
+  if (!scene.own_files.empty()) {
+    auto opened = open_log(scene.prey->log(), LogMode::Append);
+    if (!opened.ok()) fail_to_start("the log cannot be opened");
+    log = *std::move(opened);
+  }
   const auto make_sink = [&]() -> std::unique_ptr<EventSink> {
     auto sinks = std::make_unique<MultiSink>();
     sinks->add(std::make_unique<DenialReport>(options.report_fd));
+    if (log.valid()) {
+      sinks->add(std::make_unique<AuditJson>(std::move(log), AuditJson::Settings{}));
+    }
     sinks->add(
         std::make_unique<LabWitness>(*scene.record, *scene.prey, *scene.policy, scene.reports()));
     return sinks;
@@ -88,6 +101,29 @@ Model session_model(LabModel model) {
   }
   _exit(WIFSIGNALED(result.wait_status) ? 128 + WTERMSIG(result.wait_status)
                                         : WEXITSTATUS(result.wait_status));
+}
+
+[[noreturn]] void skip(const std::string& why) {
+  const std::string text = "SKIP " + escape_line(why) + "\n";
+  static_cast<void>(!::write(STDOUT_FILENO, text.data(), text.size()));
+  _exit(kLabSkipped);
+}
+
+// The set-up that the lesson's head asks for, inside the namespaces.
+void run_preparations(const LabScene& scene) {
+  std::string script;
+  for (const std::string& command : scene.lesson.prepare) {
+    script += (script.empty() ? "" : " && ") + scene.prey->expand(command);
+  }
+  if (script.empty()) return;
+  const pid_t shell = fork();
+  if (shell == 0) {
+    dup2(STDOUT_FILENO, STDERR_FILENO);
+    execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+    _exit(kLabNotStarted);
+  }
+  int status = 0;
+  if (shell < 0 || waitpid(shell, &status, 0) != shell || status != 0) skip("the set-up failed");
 }
 
 // In the child: becomes the attack, or callgate with the attack under it.
@@ -112,6 +148,13 @@ Model session_model(LabModel model) {
   }
   clearenv();
   for (std::string& entry : environment) putenv(entry.data());
+  const LabNamespaces namespaces{scene.lesson.launch_word("mount-namespace"),
+                                 scene.lesson.launch_word("pid-namespace")};
+  if (namespaces.any()) {
+    const std::string obstacle = enter_lab_namespaces(namespaces);
+    if (!obstacle.empty()) skip(obstacle);
+  }
+  run_preparations(scene);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
   if (scene.model != LabModel::Bare) run_gated(scene);
   std::string program = scene.program;
@@ -153,6 +196,14 @@ std::string_view lab_model_name(LabModel model) {
   return "sealed";
 }
 
+std::optional<std::string> LabScene::take_policy(std::variant<Policy, PolicyError> read) {
+  if (const auto* error = std::get_if<PolicyError>(&read)) {
+    return "its policy cannot be read: " + error->message;
+  }
+  policy.emplace(std::move(std::get<Policy>(read)));
+  return std::nullopt;
+}
+
 std::optional<std::string> LabScene::prepare() {
   std::string what;
   const Status made = make_parts(this, &what);
@@ -160,11 +211,12 @@ std::optional<std::string> LabScene::prepare() {
   std::string text;
   for (const std::string& line : lesson.policy) text += prey->expand(line) + "\n";
   RealWorld world(program);
-  auto parsed = parse_policy(text, kLabPolicy, world);
-  if (const auto* error = std::get_if<PolicyError>(&parsed)) {
-    return "its policy cannot be read: " + error->message;
-  }
-  policy.emplace(std::move(std::get<Policy>(parsed)));
+  if (!lesson.launch_word("own-files")) return take_policy(parse_policy(text, kLabPolicy, world));
+  const auto word = prey->place_own_files(text);
+  if (!word.ok()) return std::string("cannot write callgate's own files");
+  const PolicySource source{*word};
+  if (auto wrong = take_policy(load_policy({&source, 1}, world))) return wrong;
+  own_files = callgate::own_files(prey->log(), {*word}, *policy);
   return std::nullopt;
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "arch/unique_fd.h"
@@ -27,8 +28,10 @@ inline constexpr std::array kLabModels = {LabModel::Bare, LabModel::Naive, LabMo
                                           LabModel::Sealed};
 std::string_view lab_model_name(LabModel model);
 
-// What the started process ends with when it could not become the attack.
+// What the started process ends with when it could not become the attack, and when what it needs
+// is not here: it has then printed "SKIP" and why, as attacks do themselves.
 inline constexpr int kLabNotStarted = 125;
+inline constexpr int kLabSkipped = 77;
 
 struct LabScene {
   struct Pipe {
@@ -42,6 +45,7 @@ struct LabScene {
   std::chrono::milliseconds time{};
   std::unique_ptr<LabPrey> prey{};
   std::optional<Policy> policy{};
+  std::vector<std::string> own_files{};  // where the lesson has callgate's own within reach
   std::unique_ptr<LabRecord> record{};
   Pipe out{};
   Pipe err{};
@@ -53,6 +57,9 @@ struct LabScene {
   [[nodiscard]] std::vector<std::string> reports() const;
   // The attack's process, with `mask` blocked, killed when this thread ends; -1 and errno.
   [[nodiscard]] pid_t launch(const sigset_t& mask) const;
+
+ private:
+  std::optional<std::string> take_policy(std::variant<Policy, PolicyError> read);
 };
 
 }  // namespace callgate

@@ -105,6 +105,8 @@ std::variant<LabLesson, LabLessonError> parse_lab_lesson(std::string_view text) 
   lesson.sealed = joined(head["sealed"]);
   lesson.source = joined(head["source"]);
   lesson.policy = head["policy"];
+  lesson.refused = head["refused"];
+  lesson.prepare = head["prepare"];
   for (std::string& report : head["report"]) {
     if (report != "none") lesson.reports.push_back(std::move(report));
   }

@@ -22,6 +22,8 @@ struct LabLesson {
   std::string sealed;
   std::string source;
   std::vector<std::string> policy;   // lines, with $T, $S, $PORT ...
+  std::vector<std::string> refused;  // policies that callgate must not use, with escapes
+  std::vector<std::string> prepare;  // shell commands, run before it starts
   std::vector<std::string> reports;  // what callgate must say; `none` left out
   std::vector<std::string> needs;
   std::vector<std::string> launch;

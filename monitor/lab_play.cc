@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kSkipped = 77;  // the attack says so itself, with the reason
 constexpr size_t kKeptOutput = size_t{1} << 20;
 constexpr std::chrono::seconds kLateWait(2);   // for survivors to show themselves
 constexpr std::chrono::seconds kAfterLoss(1);  // for who has won to say so
@@ -129,7 +129,7 @@ std::string last_line(std::string_view text) {
 void judge(const LabScene& scene, bool timed_out, LabRun* run) {
   const auto lost = scene.prey->lost(run->printed);
   const bool killed_is_fine = scene.model == LabModel::Sealed && scene.lesson.may_be_killed;
-  if (run->status == kSkipped && !lost) {
+  if (run->status == kLabSkipped && !lost) {
     run->end = LabRun::End::Skipped;
     run->note = last_line(run->printed);
     if (run->note.starts_with("SKIP ")) run->note.erase(0, 5);
@@ -174,17 +174,23 @@ void compare(const LabScene& scene, LabRun* run) {
 }  // namespace
 
 std::optional<std::string> lab_obstacle(const LabLesson& lesson, const std::string& program) {
+  constexpr std::array<std::string_view, 8> kLaunchWords = {
+      "inherit-dirfd", "victim",    "tty",           "marker",
+      "late",          "own-files", "pid-namespace", "mount-namespace"};
+  utsname host{};
+  uname(&host);
+  const bool arm = std::string_view(host.machine) == "aarch64";
+  if (lesson.needs_word("x86") && arm) return "needs an x86 machine";
+  if (lesson.needs_word("aarch64") && !arm) return "needs an aarch64 machine";
   if (lesson.needs_word("root") && geteuid() != 0) return "needs root to set up";
   if (lesson.needs_word("user") && geteuid() == 0) return "shown only to an ordinary user";
   if (lesson.needs_word("ipv6") && access("/proc/net/if_inet6", F_OK) != 0) return "needs IPv6";
   for (const std::string& word : lesson.launch) {
-    constexpr std::array<std::string_view, 5> kKnown = {"inherit-dirfd", "victim", "tty", "marker",
-                                                        "late"};
-    if (std::find(kKnown.begin(), kKnown.end(), word) == kKnown.end()) {
+    if (std::find(kLaunchWords.begin(), kLaunchWords.end(), word) == kLaunchWords.end()) {
       return "the lab cannot launch it: " + escape(word, 40);
     }
   }
-  if (access(program.c_str(), X_OK) != 0) return "its program is not built for this machine";
+  if (access(program.c_str(), X_OK) != 0) return "its program is not installed";
   return std::nullopt;
 }
 

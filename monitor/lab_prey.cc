@@ -260,6 +260,31 @@ Status LabPrey::start_victim() {
   for (;;) pause();
 }
 
+Result<std::string> LabPrey::place_own_files(const std::string& policy) {
+  own_files_ = {
+      {work() + "/attack.policy", policy + "include " + work() + "/part.policy\n"},
+      {work() + "/part.policy", "network deny all\n"},
+      {log(), "{\"earlier\":\"record\"}\n"},
+  };
+  for (const auto& [name, text] : own_files_) {
+    if (!write_file(name, text, 0644)) return last_error();
+  }
+  const std::string link = work() + "/link.policy";
+  if (symlink("attack.policy", link.c_str()) != 0) return last_error();
+  return link;
+}
+
+std::optional<std::string> LabPrey::own_file_changed() const {
+  for (const auto& [name, before] : own_files_) {
+    std::error_code ignored;
+    const auto text =
+        fs::is_symlink(name, ignored) ? Result<std::string>(Error{ELOOP}) : read_whole_file(name);
+    const bool whole = text.ok() && (name == log() ? text->starts_with(before) : *text == before);
+    if (!whole) return "callgate's own " + fs::path(name).filename().string() + " was changed";
+  }
+  return std::nullopt;
+}
+
 std::string LabPrey::expand(std::string_view text) const {
   std::string out;
   while (!text.empty()) {
@@ -341,6 +366,7 @@ std::optional<std::string> LabPrey::lost(std::string_view printed) const {
   if (!contacts_.empty()) return "a forbidden listener was reached: " + contacts_.front();
   const std::string changed = tree_difference(before_, tree_image(secret()));
   if (!changed.empty()) return "the secret tree changed: " + changed;
+  if (auto own = own_file_changed()) return own;
   if (victim_died_) return std::string("the victim, a process outside, was killed");
   return std::nullopt;
 }

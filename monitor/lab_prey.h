@@ -38,6 +38,12 @@ class LabPrey {
   [[nodiscard]] pid_t victim() const { return victim_; }
   [[nodiscard]] const TreeImage& before() const { return before_; }
 
+  // Callgate's own files in the work tree, where the program may write: `policy` with an include,
+  // by way of a link, and a log with a record. The link's name.
+  Result<std::string> place_own_files(const std::string& policy);
+  [[nodiscard]] std::string log() const { return work() + "/callgate.log"; }
+  [[nodiscard]] std::optional<std::string> own_file_changed() const;
+
   // What the $WORDs stand for; the ports are numbers.
   using Words = std::map<std::string, std::string, std::less<>>;
   [[nodiscard]] const Words& words() const { return words_; }
@@ -75,6 +81,7 @@ class LabPrey {
   std::string root_;
   std::string token_;
   TreeImage before_;
+  std::map<std::string, std::string> own_files_;  // by name, as they were
   std::vector<Listener> listeners_;
   Words words_;
   std::vector<std::string> contacts_;

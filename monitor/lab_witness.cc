@@ -124,11 +124,16 @@ bool LabWitness::concerns_prey(const Event& event) {
 
 bool LabWitness::tree_changed(std::string* how) {
   if (changed_) return false;
+  if (const auto own = prey_.own_file_changed()) {
+    *how = *own;
+    return changed_ = true;
+  }
   const uint64_t stamp = tree_stamp(prey_.secret(), prey_.before());
   if (stamp == stamp_) return false;
   stamp_ = stamp;
-  *how = tree_difference(prey_.before(), tree_image(prey_.secret()));
-  changed_ = !how->empty();
+  const std::string difference = tree_difference(prey_.before(), tree_image(prey_.secret()));
+  *how = "$S: " + difference;
+  changed_ = !difference.empty();
   return changed_;
 }
 
@@ -183,7 +188,7 @@ LabWitness::Deed LabWitness::deed_of(const Event& event) {
     deed.beyond_policy = true;
   }
   if (std::string how; event.kind != Event::Kind::Network && tree_changed(&how)) {
-    deed.text += "; $S: " + how;
+    deed.text += "; " + how;
     deed.beyond_policy = true;
   }
   return deed;
@@ -193,7 +198,7 @@ LabRow::Moment LabWitness::moment_of(const Event& event, const Deed& deed) const
   if (event.verdict == Verdict::Allow) {
     return deed.beyond_policy ? LabRow::Moment::PreyReached : LabRow::Moment::None;
   }
-  std::string said = event.operation;
+  std::string said = event.operation + " " + event.reason;
   for (const Event::Object& object : event.objects) said.append(" ").append(best_name(object));
   const bool prey = event.kind == Event::Kind::Network || event.kind == Event::Kind::Signal ||
                     contains(said, prey_.secret()) ||
@@ -230,7 +235,7 @@ void LabWitness::on_event(const Event& event) {
   row.believed.set(believed);
   if (event.rule != nullptr) {
     const SourcePosition& at = event.rule->position;
-    row.because.set(at.file == kLabPolicy ? "line " + std::to_string(at.line) : "built in");
+    row.because.set(at.file == "runtime" ? "built in" : "line " + std::to_string(at.line));
   } else if (event.verdict != Verdict::Allow) {
     row.because.set(event.reason.empty() ? "no line" : escape(event.reason, 120));
   }

@@ -189,7 +189,7 @@ std::string Mirror::verify() const {
     // One that was killed meanwhile shares nothing any more.
     if (status->state != 'S' && status->state != 't' && status->state != 'T') continue;
     if (previous != nullptr) {
-      const auto differs = [&](int type, bool mirrored, const char* what) {
+      const auto differs = [&, tid = tid](int type, bool mirrored, const char* what) {
         const long kernel = syscall(SYS_kcmp, previous->tid, tid, type, 0, 0);
         if (kernel < 0 || (kernel == 0) == mirrored) return std::string();
         return std::string(what) + " of " + std::to_string(previous->tid) + " and " +

@@ -20,7 +20,6 @@ namespace {
 bool sleeps_in_vfork(pid_t tid) {
   auto text = read_whole_file("/proc/" + std::to_string(tid) + "/syscall");
   if (!text.ok()) return false;
-  // NOLINTNEXTLINE(cert-err34-c)
   const int number = std::atoi(text->c_str());  // "running" reads as 0, which is none of these
   for (const char* name : {"vfork", "clone"}) {
     const SyscallRow* row = find_syscall(name);
@@ -53,7 +52,7 @@ void Tracer::begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope) {
     wants_hold_.push_back(task.tid);
     return;
   }
-  hold_.emplace();
+  hold_ = Hold{};
   hold_->owner = task.tid;
   hold_->scope = scope;
   hold_->stop = stop;

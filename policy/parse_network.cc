@@ -321,6 +321,7 @@ bool StatementParser::parse_network() {
   NetRule rule;
   if (!parse_verdict(&rule.ruling)) return false;
   std::vector<std::string_view> words;
+  words.reserve(std::size(kFamilies));
   for (const FamilyWord& family : kFamilies) words.push_back(family.word);
   size_t chosen = 0;
   if (!choose("family", words, &chosen)) return false;

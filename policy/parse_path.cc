@@ -29,7 +29,7 @@ std::string loose_directory(PolicyWorld& world, const Pattern& pattern) {
   for (const Component& component : pattern.components) {
     const bool any = component.kind == Component::Kind::AnyDepth ||
                      (component.kind == Component::Kind::Glob && component.glob.is_star());
-    const std::string named = directory.empty() ? "/" : directory;
+    std::string named = directory.empty() ? "/" : directory;
     if (!any && world.ignores_case(named)) return named;
     if (component.kind != Component::Kind::Literal) break;
     directory += '/' + component.text;

@@ -29,8 +29,8 @@ constexpr long kNowhere = 8;
 void lay_out_at_the_top(const std::string& name) {
   auto* place = reinterpret_cast<char*>(static_cast<uintptr_t>(static_cast<uint32_t>(kTop)));
   for (long offset = 0; offset < 0xe000; offset += 4096) {  // an i386 program's stack may be there
-    ::mmap(place + offset, 4096, PROT_READ | PROT_WRITE,
-           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    static_cast<void>(::mmap(place + offset, 4096, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
   }
   std::strcpy(place, name.c_str());
 }

@@ -153,6 +153,10 @@ std::string lab_lesson_text(const LabLesson& lesson, LabStyle style) {
   out += section("Source", lesson.source, style);
   out += "\nThe policy ($T: the work tree, $S: the secret one)\n";
   for (const std::string& line : lesson.policy) out += "  " + clean(line) + "\n";
+  if (!lesson.refused.empty()) out += "\nPolicies that callgate must refuse\n";
+  for (const std::string& line : lesson.refused) out += "  " + clean(line) + "\n";
+  if (!lesson.prepare.empty()) out += "\nMade beforehand\n";
+  for (const std::string& line : lesson.prepare) out += "  " + clean(line) + "\n";
   if (!lesson.needs.empty()) out += section("Needs", joined(lesson.needs), style);
   out += "\nThe program: " + clean(lesson.file) + "\nRun it: callgate lab run " + clean(lesson.id) +
          "\n";

@@ -1,7 +1,4 @@
-#include <filesystem>
 #include <map>
-#include <set>
-#include <system_error>
 
 #include "monitor/audit_table.h"
 #include "monitor/cli/command.h"
@@ -10,6 +7,7 @@
 #include "monitor/cli/say.h"
 #include "monitor/denial_report.h"
 #include "monitor/escape.h"
+#include "monitor/own_files.h"
 #include "monitor/policy_world.h"
 
 namespace callgate::cli {
@@ -52,27 +50,6 @@ bool choose_model(const std::string& word, SessionOptions* session) {
         "safe");
   }
   return true;
-}
-
-// What the program may not change, whatever the policy says: a log it can write is no record, and a
-// policy it can write is none of tomorrow's.
-std::vector<std::string> own_files(const std::string& log, const std::vector<std::string>& policies,
-                                   const Policy& policy) {
-  std::vector<std::string> files;
-  std::set<std::string> words(policies.begin(), policies.end());
-  for (const auto& statement : policy.statements()) words.insert(statement->position.file);
-  words.insert(log);
-  for (const std::string& word : words) {
-    if (std::error_code ignored; !std::filesystem::is_regular_file(word, ignored)) continue;
-    auto real = RealWorld().canonical(word);
-    if (real.ok()) files.push_back(*real);
-    // The name by which it was given may be a link, which must go on leading there.
-    const std::filesystem::path path(word);
-    auto directory = RealWorld().canonical(path.has_parent_path() ? path.parent_path() : ".");
-    if (directory.ok())
-      files.push_back((std::filesystem::path(*directory) / path.filename()).string());
-  }
-  return files;
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ TEST(AuditJson, CountsWhatRepeatsUnderTheNumberOfItsRecords) {
   ASSERT_EQ(all.size(), 1u + 2 + 2 + 1 + 1);
   EXPECT_EQ(all[1]["id"], 1);
   EXPECT_EQ(all[2]["id"], 2);
-  json repeat = all[5];
+  const json& repeat = all[5];
   EXPECT_EQ(repeat, json::parse(R"({"type":"repeat","id":1,"count":18,
       "first":"2023-11-14T22:13:20.000000044Z","last":"2023-11-14T22:13:20.000000061Z"})"));
   EXPECT_EQ(all[6]["events"], 22);

@@ -36,6 +36,9 @@ constexpr const char* kHead = R"(// attack: my-attack
 // policy:
 //   path allow $T/
 //   network deny all
+// refused: path allow $S/\r\n
+// refused: Path allow $S/
+// prepare: mkdir $T/a
 // report: $S/key
 // report: none
 #include "tests/support/attack.h"
@@ -87,6 +90,8 @@ TEST(LabLesson, JoinsIndentedLinesEvenWhenTheyLookLikeKeys) {
 TEST(LabLesson, KeepsPolicyLinesApartAndDropsSilentReports) {
   EXPECT_THAT(lesson(kHead).policy, ElementsAre("path allow $T/", "network deny all"));
   EXPECT_THAT(lesson(kHead).reports, ElementsAre("$S/key"));
+  EXPECT_THAT(lesson(kHead).refused, ElementsAre("path allow $S/\\r\\n", "Path allow $S/"));
+  EXPECT_THAT(lesson(kHead).prepare, ElementsAre("mkdir $T/a"));
 }
 
 TEST(LabLesson, HasDefaultsForWhatMayBeLeftOut) {

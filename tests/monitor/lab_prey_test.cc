@@ -138,6 +138,18 @@ TEST(LabPrey, TellsAForkWhatWasReached) {
   close(ready[1]);
 }
 
+TEST(LabPrey, SeesAChangeOfCallgatesOwnFiles) {
+  const auto lab = prey();
+  const auto link = lab->place_own_files("path allow $T/\n");
+  ASSERT_TRUE(link.ok());
+  EXPECT_EQ(fs::read_symlink(*link), "attack.policy");
+  EXPECT_EQ(lab->lost(""), std::nullopt);
+  std::ofstream(lab->log(), std::ios::app) << "a record\n";
+  EXPECT_EQ(lab->lost(""), std::nullopt);
+  std::ofstream(lab->work() + "/part.policy", std::ios::app) << "path allow all /**\n";
+  EXPECT_THAT(lab->lost(""), Optional(HasSubstr("part.policy was changed")));
+}
+
 TEST(LabPrey, HasAVictimWhereTheLessonAsksForOne) {
   LabLesson lesson;
   EXPECT_EQ(prey()->victim(), 0);

@@ -49,7 +49,7 @@ TEST_F(LongNameTest, AShortNameIsTheKernelsOwn) {
 
 TEST_F(LongNameTest, ANameBeyondPathMaxIsPutTogether) {
   const std::string component(200, 'n');
-  while (deepest_.size() < 3 * PATH_MAX) ASSERT_TRUE(descend(component));
+  while (deepest_.size() < size_t{3} * PATH_MAX) ASSERT_TRUE(descend(component));
   ASSERT_TRUE(descend("new\nline \xff"));
   auto kernel = read_link("/proc/self/fd/" + std::to_string(current_.get()));
   ASSERT_FALSE(kernel.ok()) << "the kernel gives no name this long in one piece";

@@ -115,6 +115,7 @@ class Sweep {
     words.insert(words.end(),
                  {world_.at("t/victim"), kind_, world_.at(""), by_run_ ? "root" : "child"});
     if (action_ == "exec") words.emplace_back("thread");
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
 

@@ -86,7 +86,7 @@ uint64_t next_random() {
 int below(int n) { return static_cast<int>(next_random() % static_cast<uint64_t>(n)); }
 bool percent(int p) { return below(100) < p; }
 
-void wake() { call(SYS_futex, address(&shared->turn), FUTEX_WAKE, kSlots * 2); }
+void wake() { call(SYS_futex, address(&shared->turn), FUTEX_WAKE, 2L * kSlots); }
 
 bool over() { return shared->done.load() >= shared->ops; }
 

@@ -93,7 +93,7 @@ typedef struct {
 } Case;
 
 static void run_case(const Case* c, int by_int80) {
-  for (int i = 0; i < kRegisters; ++i) before[i] = (typeof(before[0]))(0x5a5a0000c0de0000u + i * 0x101u);
+  for (int i = 0; i < kRegisters; ++i) before[i] = (typeof(before[0]))(0x5a5a0000c0de0000u + 0x101ull * (unsigned)i);
 #if defined(__x86_64__)
   const int* order = by_int80 ? kArguments32 : kArguments;
   const uint64_t noise = 0xdeadbeef00000000u;
@@ -333,7 +333,7 @@ static void open_writer(int unused) {
 static void do_connect(int unused) {
   (void)unused;
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-  connect(fd, (struct sockaddr*)&listening, sizeof listening);
+  (void)connect(fd, (struct sockaddr*)&listening, sizeof listening);
   close(fd);
 }
 static void do_accept(int fd) { close(accept(fd, NULL, NULL)); }

@@ -39,7 +39,7 @@ std::optional<std::string> text_at(uint64_t address) {
   std::string text;
   while (text.size() < PATH_MAX) {
     std::array<char, 256> bytes;
-    const size_t want = std::min<size_t>(
+    const auto want = std::min<size_t>(
         {bytes.size(), 4096 - (address + text.size()) % 4096, PATH_MAX - text.size()});
     iovec local{bytes.data(), want};
     iovec remote{reinterpret_cast<void*>(address + text.size()), want};

@@ -24,7 +24,7 @@ namespace {
 bool is_unreadable(const Target& t) {
   if (!t.name.readable) return false;
   const auto here = static_cast<uint64_t>(AT_FDCWD);
-  uint64_t directory = static_cast<uint64_t>(t.dirfd);
+  auto directory = static_cast<uint64_t>(t.dirfd);
   std::string path = t.name.text;
   if (path.empty()) path = "/proc/self/fd/" + std::to_string(t.dirfd);
   for (int level = 0; level < 6; ++level) {

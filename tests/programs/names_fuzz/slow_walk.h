@@ -33,7 +33,7 @@ struct Found {
 
 // A descriptor whose number the program's own names (/proc/self/fd/7) cannot meet; -1 stays.
 int aside(int fd);
-Found walk_slowly(int dirfd, std::string path, Way way);
+Found walk_slowly(int dirfd, const std::string& path, Way way);
 Found found_behind(int fd);
 
 }  // namespace names_fuzz

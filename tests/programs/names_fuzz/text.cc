@@ -39,7 +39,7 @@ std::string shown(std::string_view bytes) {
   return out + "\"";
 }
 
-std::string without_pid(std::string text) {
+std::string without_pid(const std::string& text) {
   const std::string pid = std::to_string(getpid());
   if (text == pid) return "PID";
   const std::string own = "/proc/" + pid;

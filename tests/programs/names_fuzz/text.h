@@ -29,7 +29,7 @@ extern Generator generator;
 uint64_t hash(std::string_view text);
 std::string shown(std::string_view bytes);
 // The kernel's names hold our pid, which is another one each time.
-std::string without_pid(std::string text);
+std::string without_pid(const std::string& text);
 
 void say(const std::string& text);
 void log_flags(const char* what, uint64_t flags);
