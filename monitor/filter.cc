@@ -233,6 +233,7 @@ std::string marked_text(const Dispatch& dispatch) {
 }  // namespace
 
 Result<Filter> compile_filter(const FilterInputs& inputs) {
+  if (inputs.audit && inputs.syscall_rules.size() > SyscallNote::kMost) return Error{E2BIG};
   CALLGATE_TRY(std::vector<Dispatch> dispatches, build_dispatches(inputs));
   Filter filter;
   std::vector<sock_filter>& program = filter.program;
