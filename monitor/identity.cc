@@ -2,7 +2,9 @@
 
 #include <grp.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <sys/fsuid.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -39,6 +41,8 @@ ScopedIdentity::ScopedIdentity(const Credentials& own, const Credentials& wanted
     return;
   }
   changed_ = true;
+  prctl(PR_GET_PDEATHSIG, &parent_death_signal_);
+  parent_ = getppid();
   ok_ = set_groups(wanted.groups);
   setfsgid(wanted.fsgid);
   setfsuid(wanted.fsuid);
@@ -53,6 +57,10 @@ ScopedIdentity::~ScopedIdentity() {
   setfsgid(own_.fsgid);
   // A monitor that is not itself any more must not decide anything: its death kills the tracees.
   if (!set_effective(own_.capabilities) || !set_groups(own_.groups)) std::abort();
+  // With every change of credentials the kernel forgets it; the parent may have died meanwhile.
+  if (parent_death_signal_ == 0) return;
+  prctl(PR_SET_PDEATHSIG, parent_death_signal_);
+  if (getppid() != parent_) ::kill(getpid(), parent_death_signal_);
 }
 
 }  // namespace callgate

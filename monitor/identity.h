@@ -3,6 +3,8 @@
 // no more than the tracee could.
 #pragma once
 
+#include <sys/types.h>
+
 #include "monitor/proc_files.h"
 
 namespace callgate {
@@ -20,6 +22,8 @@ class ScopedIdentity {
 
  private:
   const Credentials& own_;
+  int parent_death_signal_ = 0;
+  pid_t parent_ = 0;
   bool changed_ = false;
   bool ok_ = true;
 };

@@ -106,6 +106,7 @@ class Sweep {
       *word = 0;
     }
     round_ = 0;
+    root_killed_ = false;
     begin_round();
     const std::string report = world_.at("report");
     const int fd = ::open(report.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -234,7 +235,7 @@ class Sweep {
       // Only a call of its own that fails may end it, and then it says so.
       const bool said = report_.find("callgate:") != std::string::npos;
       if (fault_ == 0 || !fired_) fail("the run ended");
-      if (!said) fail("the run ended without a word");
+      if (!said && !root_killed_) fail("the run ended without a word");
       if (const std::string damage = world_.damage(); !damage.empty()) fail(damage);
       ++outcomes_["runs ended"];
       next();
@@ -331,14 +332,18 @@ class Sweep {
     });
   }
 
-  // Kills whoever of the sandbox is in a ptrace stop.
+  // Kills whoever of the sandbox is in a ptrace stop; its first process, whose end is that of the
+  // run, only when it is the last.
   bool kill_stranded() {
+    const pid_t root = program();
     bool any = false;
     for (const pid_t pid : descendants_of(::getpid(), stepped_->monitor)) {
-      if (pid == stepped_->front || pid == stepped_->monitor) continue;
+      if (pid == stepped_->front || pid == stepped_->monitor || pid == root) continue;
       if (state_of(pid) == 't') any = ::kill(pid, SIGKILL) == 0 || any;
     }
-    return any;
+    if (any || root == 0 || state_of(root) != 't') return any;
+    root_killed_ = ::kill(root, SIGKILL) == 0;
+    return root_killed_;
   }
 
   World& world_;
@@ -355,6 +360,7 @@ class Sweep {
   bool fired_ = false;
   bool victim_lived_ = false;
   bool stranded_ = false;
+  bool root_killed_ = false;  // by us, since it was stranded
   bool enough_ = false;
   int32_t stops_ = 0;
   uint64_t call_ = 0;

@@ -1,3 +1,7 @@
+// storm_flood measure FILE PROGRAM ARGUMENT...: runs it, and writes the largest peak of memory
+// (KiB) of any process that was waited for into FILE. Whoever is started by a large process is as
+// large for a moment, and that counts; we are small.
+//
 // storm_flood WHAT [COUNT]: too much of everything, with right results expected all the same. Each
 // prints `done` when all came as it should; what a call answers is checked here, what callgate
 // makes of it by the driver (tests/e2e/floods_test.py).
@@ -201,6 +205,19 @@ int bomb(long births) {
   return done();
 }
 
+int measure(const char* file, char** argv) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::execv(argv[0], argv);
+    ::_exit(127);
+  }
+  const int status = reap(child);
+  rusage usage{};
+  must(::getrusage(RUSAGE_CHILDREN, &usage) == 0, "getrusage");
+  spill(file, std::to_string(usage.ru_maxrss));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 int threads(long rounds) {
   constexpr int kThreads = 300;
   std::atomic<long> right{0};
@@ -222,6 +239,7 @@ int threads(long rounds) {
 
 int main(int argc, char** argv) {
   const std::string_view what = argc > 1 ? argv[1] : "";
+  if (what == "measure" && argc > 3) return measure(argv[2], argv + 3);
   const long count = argc > 2 ? std::atol(argv[2]) : 0;
   if (what == "answer") return 16;
   if (what == "one") return denials(count, false, 0);
