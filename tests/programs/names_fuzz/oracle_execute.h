@@ -1,3 +1,4 @@
+// The oracle on execve: the file, and whoever interprets it.
 #pragma once
 
 #include <cstdint>
