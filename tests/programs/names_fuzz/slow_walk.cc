@@ -240,7 +240,9 @@ Found Walk::run(int dirfd, const std::string& path) {
     pending_.pop_front();
     const int error = step(component, pending_.empty());
     if (error == 0) continue;
-    const bool dots = component == "." || component == "..";
+    // What was no directory is in the way, not what would have been in it.
+    const bool stuck = error == ENOTDIR && !S_ISDIR(status_of(current_).st_mode);
+    const bool dots = component == "." || component == ".." || stuck;
     found_ = Found{};
     found_.error = error;
     found_.name = dots ? own_name(current_, nullptr) : below(current_, component);
