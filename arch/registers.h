@@ -27,6 +27,7 @@ class Registers {
   [[nodiscard]] int64_t result(Abi abi) const;  // sign-extended
   void set_result(Abi abi, int64_t value);
   [[nodiscard]] uint64_t instruction_pointer() const;
+  void set_instruction_pointer(uint64_t address);
   [[nodiscard]] uint64_t stack_pointer() const;
 
   // At a seccomp or entry stop: skip the call and answer this value instead (an errno negated).

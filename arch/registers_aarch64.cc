@@ -61,6 +61,7 @@ void Registers::set_result(Abi /*abi*/, int64_t value) {
 }
 
 uint64_t Registers::instruction_pointer() const { return regs_.pc; }
+void Registers::set_instruction_pointer(uint64_t address) { regs_.pc = address; }
 uint64_t Registers::stack_pointer() const { return regs_.sp; }
 
 void Registers::skip_call(Abi abi, int64_t value) {

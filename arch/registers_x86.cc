@@ -64,6 +64,7 @@ int64_t Registers::result(Abi abi) const { return result_of(abi, regs_.rax); }
 void Registers::set_result(Abi /*abi*/, int64_t value) { regs_.rax = static_cast<uint64_t>(value); }
 
 uint64_t Registers::instruction_pointer() const { return regs_.rip; }
+void Registers::set_instruction_pointer(uint64_t address) { regs_.rip = address; }
 uint64_t Registers::stack_pointer() const { return regs_.rsp; }
 
 void Registers::skip_call(Abi abi, int64_t value) {

@@ -41,6 +41,7 @@ struct Unit {};
 // Success without a value, or an errno.
 using Status = Result<Unit>;
 
+// NOLINTBEGIN(bugprone-macro-parentheses): `declaration` declares.
 #define CALLGATE_CONCAT_INNER(a, b) a##b
 #define CALLGATE_CONCAT(a, b) CALLGATE_CONCAT_INNER(a, b)
 #define CALLGATE_TRY_IMPL(result, declaration, expression) \
@@ -50,5 +51,6 @@ using Status = Result<Unit>;
 // CALLGATE_TRY(Call call, decode(entry)); hands an error to the caller, else binds the value.
 #define CALLGATE_TRY(declaration, expression) \
   CALLGATE_TRY_IMPL(CALLGATE_CONCAT(callgate_result_, __LINE__), declaration, expression)
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace callgate

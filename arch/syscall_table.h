@@ -49,6 +49,7 @@ enum class Operation : uint8_t {
   Signal,        // kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
   TargetProcess, // calls that act on another process by number: prlimit64, sched_set*, setpriority
   Affinity,      // sched_setaffinity, sched_getaffinity
+  Credentials,   // set*id, setgroups, capset: the task becomes another for the file system
   Clone,         // clone, fork, vfork with flags to judge
   Unshare,
   Prctl,
@@ -80,6 +81,7 @@ enum class Condition : uint8_t {
   CloseRangeUnshare, // CLOSE_RANGE_UNSHARE: the mirror must see it
   RlimitGuard,      // the Pid argument is not 0, or (the policy has limits) a new limit is given
   DeviceNode,       // a block or character device; judged even when the row's need is absent
+  SourceRoute,      // an option that leads IP traffic past the address that is judged
   SeccompGuard,     // any operation but SECCOMP_GET_ACTION_AVAIL and SECCOMP_GET_NOTIF_SIZES
 };
 
@@ -94,6 +96,7 @@ enum class Need : uint8_t {
   Signal,      // signals to outside are denied
   Limit,       // the policy has limits
   Affinity,    // co-scheduling is on
+  Credentials, // a privileged program, which may become another user
   Audit,       // seen only when everything is recorded
 };
 

@@ -3,8 +3,11 @@
 #include <sys/ipc.h>
 #include <sys/shm.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
+
+#include "arch/return_stub.h"
 
 namespace callgate {
 
@@ -18,7 +21,7 @@ Result<ArgumentArea> ArgumentArea::create() {
   shmid_ds state{};
   bool ok = base != reinterpret_cast<void*>(-1);  // NOLINT: shmat's error value
   if (ok && shmctl(segment, IPC_STAT, &state) == 0) {
-    state.shm_perm.mode = 0444;
+    state.shm_perm.mode = 0555;
     ok = shmctl(segment, IPC_SET, &state) == 0;
   }
   shmctl(segment, IPC_RMID, nullptr);
@@ -28,11 +31,19 @@ Result<ArgumentArea> ArgumentArea::create() {
 
 ArgumentArea::ArgumentArea(int segment, std::byte* base) : segment_(segment), base_(base) {
   free_.reserve(kSlots);
-  for (size_t i = kSlots; i-- > 0;) free_.push_back(i);
+  for (size_t i = kSlots; i-- > 1;) free_.push_back(i);  // the first holds the return stub
+  const auto stub = return_stub();
+  if (stub.empty()) return;
+  void* trial = shmat(segment, nullptr, SHM_RDONLY | SHM_EXEC);
+  if (trial == reinterpret_cast<void*>(-1)) return;  // NOLINT: shmat's error value
+  shmdt(trial);
+  std::memcpy(base, stub.data(), stub.size());
+  attach_flags_ |= SHM_EXEC;
 }
 
 ArgumentArea::ArgumentArea(ArgumentArea&& other) noexcept
     : segment_(other.segment_),
+      attach_flags_(other.attach_flags_),
       base_(std::exchange(other.base_, nullptr)),
       free_(std::move(other.free_)) {}
 
@@ -72,7 +83,7 @@ Result<TraceeAddr> ArgumentArea::Slot::put(std::span<const std::byte> bytes) {
   const size_t start = (used_ + 15) & ~size_t{15};
   if (start + bytes.size() > kSlotSize) return Error{E2BIG};
   const size_t offset = index_ * kSlotSize + start;
-  std::memcpy(area_->base_ + offset, bytes.data(), bytes.size());
+  std::copy(bytes.begin(), bytes.end(), area_->base_ + offset);
   used_ = start + bytes.size();
   return TraceeAddr{kAddress + offset};
 }

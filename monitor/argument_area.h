@@ -5,6 +5,8 @@
 // can be made writable neither by mprotect (EACCES) nor through /proc/self/mem (EIO).
 #pragma once
 
+#include <sys/shm.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -31,6 +33,10 @@ class ArgumentArea {
   ~ArgumentArea();
 
   [[nodiscard]] int segment() const { return segment_; }
+  // Flags with which a tracee attaches it: never writable; executable where the return stub, which
+  // lies at its beginning, can be used.
+  [[nodiscard]] int attach_flags() const { return attach_flags_; }
+  [[nodiscard]] bool has_stub() const { return (attach_flags_ & SHM_EXEC) != 0; }
   // Whether a range given to munmap, mmap ... touches the window.
   static bool touches(uint64_t address, uint64_t length);
 
@@ -60,10 +66,13 @@ class ArgumentArea {
   };
   // EAGAIN when every slot is in use.
   Result<Slot> take();
+  // Whether a slot can be left with a task until its next stop, however far off that is.
+  [[nodiscard]] bool plenty() const { return free_.size() > kSlots / 4; }
 
  private:
   ArgumentArea(int segment, std::byte* base);
   int segment_;
+  int attach_flags_ = SHM_RDONLY;
   std::byte* base_;
   std::vector<size_t> free_;  // the lowest index last, so that few pages are ever touched
 };

@@ -236,7 +236,10 @@ Result<UniqueFd> open_log(const std::string& path, LogMode mode) {
 std::string audit_record(const Event& event) { return event_json(event).dump(); }
 
 AuditJson::AuditJson(UniqueFd fd, Settings settings)
-    : fd_(std::move(fd)), settings_(std::move(settings)), torn_(ends_torn(fd_.get())) {
+    : fd_(std::move(fd)),
+      settings_(std::move(settings)),
+      torn_(ends_torn(fd_.get())),
+      fold_(settings_.limits, [this](const AuditFold::Count& count) { write_count(count); }) {
   Json header = {{"type", "header"},   {"schema", kSchema},      {"callgate", CALLGATE_VERSION},
                  {"time", now_text()}, {"mode", settings_.mode}, {"model", settings_.model}};
   put_list(&header, "argv", settings_.argv);
@@ -244,15 +247,16 @@ AuditJson::AuditJson(UniqueFd fd, Settings settings)
   write_line(header.dump());
 }
 
-void AuditJson::write_line(std::string line) {
+// How much it took.
+size_t AuditJson::write_line(std::string line) {
   line += '\n';
   if (torn_) line.insert(line.begin(), '\n');
   const auto patience = lost_ == 0 ? settings_.patience : std::chrono::milliseconds(0);
   const Status written = write_all(fd_.get(), line, patience);
   torn_ = !written.ok();
-  if (written.ok()) return;
+  if (written.ok()) return line.size();
   ++lost_;
-  if (said_) return;
+  if (said_) return 0;
   said_ = true;
   const char* why = strerrordesc_np(written.error().code);
   std::string text = "callgate: cannot write the log " + escape(settings_.name, 1000) + ": " +
@@ -261,6 +265,22 @@ void AuditJson::write_line(std::string line) {
                                                         : "unknown error");
   if (!settings_.on_failure.empty()) text += "; " + settings_.on_failure;
   write_record(settings_.report_fd, text + "\n", std::chrono::milliseconds(250));
+  return 0;
+}
+
+void AuditJson::write_count(const AuditFold::Count& count) {
+  Json out = {{"type", count.id != 0 ? "repeat" : "unlisted"}};
+  if (count.id != 0) out["id"] = count.id;
+  if (count.kind != nullptr) {
+    put(&out, "executable", count.kind->executable);
+    out["call"] = escape(count.kind->call);
+    put(&out, "operation", count.kind->operation);
+    out["verdict"] = verdict_name(count.kind->verdict);
+  }
+  out["count"] = count.count;
+  out["first"] = time_text(count.first_ns);
+  out["last"] = time_text(count.last_ns);
+  write_line(out.dump());
 }
 
 void AuditJson::on_event(const Event& event) {
@@ -278,7 +298,13 @@ void AuditJson::on_event(const Event& event) {
   }
   if (event.would_deny) ++would_deny_;
   if (event.lookup_failed) ++failed_lookups_;
-  write_line(event_json(event).dump());
+  const AuditFold::Answer answer = fold_.on_event(event);
+  if (!answer.in_full) return;
+  ++in_full_;
+  Json record = event_json(event);
+  if (answer.id != 0) record["id"] = answer.id;
+  const bool refused = event.verdict != Verdict::Allow || event.would_deny;
+  fold_.spend(refused, write_line(record.dump()));
 }
 
 void AuditJson::on_process(const ProcessEvent& event) {
@@ -286,13 +312,19 @@ void AuditJson::on_process(const ProcessEvent& event) {
   if (alive_.insert(event.pid).second) ++processes_;
   if (event.kind == ProcessEvent::Kind::Exited) alive_.erase(event.pid);
   if (event.kind == ProcessEvent::Kind::Executed) ++programs_;
-  write_line(process_json(event).dump());
+  if (fold_.has_room()) {
+    fold_.spend(false, write_line(process_json(event).dump()));
+  } else {
+    ++unlisted_processes_;
+  }
 }
 
 void AuditJson::on_finish() {
+  fold_.finish();
   const Json summary = {{"type", "summary"},
                         {"time", now_text()},
                         {"events", events_},
+                        {"in_full", in_full_},
                         {"allowed", allowed_},
                         {"denied", denied_},
                         {"killed", killed_},
@@ -300,6 +332,7 @@ void AuditJson::on_finish() {
                         {"failed_lookups", failed_lookups_},
                         {"processes", processes_},
                         {"programs", programs_},
+                        {"unlisted_processes", unlisted_processes_},
                         {"lost", lost_}};
   write_line(summary.dump());
 }

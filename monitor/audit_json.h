@@ -1,6 +1,7 @@
 // The audit log: JSON lines in the versioned schema of docs/audit.md. The first line is a header,
-// the last a summary with exact counts; between them, one line a call or a process. Each record
-// is written at once, so that what has happened is in the file even if callgate is killed next.
+// the last a summary with exact counts; between them, one line a call or a process, and counts in
+// the place of what repeats without end. Each record is written at once, so that what has happened
+// is in the file even if callgate is killed next.
 #pragma once
 
 #include <chrono>
@@ -11,6 +12,7 @@
 
 #include "arch/result.h"
 #include "arch/unique_fd.h"
+#include "monitor/audit_fold.h"
 #include "monitor/event.h"
 
 namespace callgate {
@@ -33,6 +35,7 @@ class AuditJson : public EventSink {
     std::string on_failure{};  // what follows from a failed write, for the message
     int report_fd = 2;         // where a failed write is said, once
     std::chrono::milliseconds patience = std::chrono::seconds(10);
+    AuditFold::Limits limits{};
   };
   AuditJson(UniqueFd fd, Settings settings);
 
@@ -42,13 +45,16 @@ class AuditJson : public EventSink {
   void on_finish() override;
 
  private:
-  void write_line(std::string line);
+  size_t write_line(std::string line);
+  void write_count(const AuditFold::Count& count);
 
   UniqueFd fd_;
   Settings settings_;
   bool torn_ = false;  // the last line in the file lacks its end
   bool said_ = false;
+  AuditFold fold_;
   uint64_t events_ = 0;
+  uint64_t in_full_ = 0;  // of them
   uint64_t allowed_ = 0;
   uint64_t denied_ = 0;
   uint64_t killed_ = 0;
@@ -57,6 +63,7 @@ class AuditJson : public EventSink {
   uint64_t processes_ = 0;
   std::set<pid_t> alive_;  // processes counted already
   uint64_t programs_ = 0;
+  uint64_t unlisted_processes_ = 0;  // records that were not written because there was no room
   uint64_t lost_ = 0;
 };
 

@@ -111,11 +111,20 @@ std::string AuditTable::Results::text() const {
   return out;
 }
 
+// Whether one more may be remembered beside so many; if so, its bytes are taken.
+bool AuditTable::has_room(size_t entries, size_t bytes) {
+  if (entries >= settings_.distinct || remembered_ + bytes > settings_.remembered_bytes) {
+    return false;
+  }
+  remembered_ += bytes;
+  return true;
+}
+
 void AuditTable::add(Section* section, std::string operation, std::string object, int64_t result) {
   const Key key(std::move(operation), std::move(object));
   auto found = section->rows.find(key);
   if (found == section->rows.end()) {
-    if (section->rows.size() >= settings_.distinct) {
+    if (!has_room(section->rows.size(), std::get<0>(key).size() + std::get<1>(key).size())) {
       ++section->beyond;
       return;
     }
@@ -129,10 +138,6 @@ void AuditTable::add_denied(const Event& event) {
   const Key key(operation_text(event), objects_text(event));
   auto found = denied_.find(key);
   if (found == denied_.end()) {
-    if (denied_.size() >= settings_.distinct) {
-      ++denied_beyond_;
-      return;
-    }
     Denied denied;
     if (event.rule != nullptr) {
       denied.rule =
@@ -143,6 +148,12 @@ void AuditTable::add_denied(const Event& event) {
       denied.rule = "by callgate itself: " + escape_line(event.reason);
     }
     denied.allow = allowing_statement(event).value_or("");
+    const size_t bytes = std::get<0>(key).size() + std::get<1>(key).size() + denied.rule.size() +
+                         denied.allow.size();
+    if (!has_room(denied_.size(), bytes)) {
+      ++denied_beyond_;
+      return;
+    }
     found = denied_.emplace(key, std::move(denied)).first;
   }
   ++found->second.count;
@@ -225,7 +236,13 @@ void AuditTable::on_process(const ProcessEvent& event) {
       } else if (!event.argv.empty()) {
         line += " as " + words;
       }
-      if (entry.programs.size() < 64) entry.programs.push_back(std::move(line));
+      line = shorten(std::move(line), settings_.width);
+      if (entry.programs.size() < 64 && has_room(executions_, line.size())) {
+        ++executions_;
+        entry.programs.push_back(std::move(line));
+      } else {
+        ++executions_beyond_;
+      }
       break;
     }
     case ProcessEvent::Kind::Exited:
@@ -263,6 +280,10 @@ std::string AuditTable::tree_text() const {
   if (processes_beyond_ > 0) {
     out += "  and " + plural(processes_beyond_, "more event", "more events") +
            " of processes beyond those remembered\n";
+  }
+  if (executions_beyond_ > 0) {
+    out += "  and " + plural(executions_beyond_, "more program executed", "more programs executed") +
+           "\n";
   }
   return out;
 }

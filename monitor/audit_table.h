@@ -31,7 +31,8 @@ class AuditTable : public EventSink {
  public:
   struct Settings {
     bool with_policy = false;  // say what would have been denied
-    size_t distinct = 20000;   // objects a section remembers
+    size_t distinct = 20000;   // objects a section remembers; processes; executions in all
+    size_t remembered_bytes = 32 << 20;  // of what all sections remember
     size_t width = 100;
   };
   // `write` gets the whole text, once, from on_finish().
@@ -77,6 +78,7 @@ class AuditTable : public EventSink {
   [[nodiscard]] std::string denied_text() const;
   [[nodiscard]] std::string tree_text() const;
   size_t process(pid_t pid, pid_t parent, bool fresh);
+  bool has_room(size_t entries, size_t bytes);
 
   std::function<void(const std::string&)> write_;
   Settings settings_;
@@ -93,6 +95,9 @@ class AuditTable : public EventSink {
   std::vector<size_t> roots_;
   std::map<pid_t, size_t> current_;  // which process a number means now: numbers are used again
   uint64_t processes_beyond_ = 0;
+  size_t executions_ = 0;  // remembered, and
+  uint64_t executions_beyond_ = 0;
+  size_t remembered_ = 0;  // bytes
   uint64_t programs_ = 0;
   uint64_t events_ = 0;
   int64_t first_ns_ = 0;

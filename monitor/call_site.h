@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -13,6 +14,10 @@
 #include "monitor/proc_files.h"
 
 namespace callgate {
+
+// "libc.so.6+0x10f2b3": the last component of the mapped name and the offset into the file, or the
+// bare address where nothing with a name is mapped.
+std::string code_place(std::span<const Mapping> mappings, uint64_t address);
 
 class CallSites {
  public:

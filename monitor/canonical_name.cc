@@ -38,7 +38,9 @@ std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
 
 Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
   auto link = read_link("/proc/self/fd/" + std::to_string(fd));
-  if (!link.ok() && link.error().code == ENAMETOOLONG) link = long_directory_name(fd);
+  if (!link.ok() && link.error().code == ENAMETOOLONG) {
+    link = long_object_name(fd, "/proc/" + std::to_string(viewer.tid));
+  }
   if (!link.ok()) return link.error();
   std::string& text = *link;
   if (!text.starts_with('/')) {

@@ -1,6 +1,8 @@
-// The compiled filter. libseccomp builds the dispatch: architecture check, x32 check, a binary
-// search for the number. A call whose arguments matter gets a marked SECCOMP_RET_TRACE there, and
-// the marked returns are then replaced by jumps to the decision lists, appended behind.
+// The compiled filter. libseccomp builds a dispatch for each ABI: architecture check, x32 check, a
+// binary search for the number. A call whose arguments matter gets a marked SECCOMP_RET_TRACE
+// there, and the marked returns are then replaced by jumps to the decision lists, appended behind.
+// One mark serves for all such calls and one program for each ABI, because the time that libseccomp
+// takes grows with the square of the number of different answers and of numbers.
 #include "monitor/filter.h"
 
 #include <linux/seccomp.h>
@@ -21,9 +23,10 @@
 namespace callgate {
 namespace {
 
-// Marks are SECCOMP_RET_DATA values of RET_TRACE; 0 is a real trace. The last one marks numbers
-// that libseccomp does not know.
-constexpr uint32_t kUnlisted = 0xffff;
+// Marks are SECCOMP_RET_DATA values of RET_TRACE; 0 is a real trace.
+constexpr uint32_t kListed = 1;    // a call with a decision list
+constexpr uint32_t kUnlisted = 2;  // a number that libseccomp does not know
+constexpr uint32_t kOtherAbi = 3;  // the next ABI's program is asked
 constexpr uint32_t kNoSuchCall = SCMP_ACT_ERRNO(ENOSYS);
 
 struct ContextDeleter {
@@ -41,23 +44,18 @@ std::vector<Target> targets() {
 }
 
 // The list that one call leads to.
-struct Marked {
-  Abi abi;
-  DecisionList list;
-  std::string_view name;
-};
-// A number that libseccomp cannot name in that ABI.
-struct Unlisted {
-  Abi abi;
+struct Listed {
   int number;
   DecisionList list;
   std::string_view name;
 };
 
-struct Build {
+// One ABI's part.
+struct Dispatch {
+  Abi abi;
   Context context;
-  std::vector<Marked> marked;  // mark k is marked[k - 1]
-  std::vector<Unlisted> unlisted;
+  std::vector<Listed> marked;
+  std::vector<Listed> unlisted;  // numbers that libseccomp cannot name in this ABI
 };
 
 Error error_of(int result) { return Error{result == 0 ? EINVAL : -result}; }
@@ -67,7 +65,7 @@ Result<Context> new_context(uint32_t token) {
   if (context == nullptr) return Error{ENOMEM};
   // x32 counts as a bad architecture. The launcher sets no_new_privs itself.
   const std::pair<scmp_filter_attr, uint32_t> attributes[] = {
-      {SCMP_FLTATR_ACT_BADARCH, kNoSuchCall},
+      {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRACE(kOtherAbi)},
       {SCMP_FLTATR_CTL_NNP, 0},
       {SCMP_FLTATR_CTL_OPTIMIZE, 2}};
   for (const auto& [attribute, value] : attributes) {
@@ -95,12 +93,7 @@ int rule_number(uint32_t token, int number) {
   return native;
 }
 
-uint32_t mark_for(Build* build, Abi abi, const DecisionList& list, std::string_view name) {
-  build->marked.push_back({abi, list, name});
-  return static_cast<uint32_t>(build->marked.size());
-}
-
-Status add_call(Build* build, void* context, const Target& target, const RowPlan& plan,
+Status add_call(Dispatch* dispatch, const Target& target, const RowPlan& plan,
                 const FilterInputs& inputs) {
   const int number = plan.row->number[static_cast<size_t>(target.abi)];
   if (number < 0) return Unit{};
@@ -108,35 +101,30 @@ Status add_call(Build* build, void* context, const Target& target, const RowPlan
   const int known = rule_number(target.token, number);
   if (known == __NR_SCMP_ERROR) {
     if (list.unconditional() && list.otherwise == kNoSuchCall) return Unit{};
-    build->unlisted.push_back({target.abi, number, std::move(list), plan.row->name});
+    dispatch->unlisted.push_back({number, std::move(list), plan.row->name});
     return Unit{};
   }
-  const uint32_t action = list.unconditional()
-                              ? list.otherwise
-                              : SCMP_ACT_TRACE(mark_for(build, target.abi, list, plan.row->name));
-  const int result = seccomp_rule_add(context, action, known, 0);
+  uint32_t action = list.otherwise;
+  if (!list.unconditional()) {
+    action = SCMP_ACT_TRACE(kListed);
+    dispatch->marked.push_back({number, std::move(list), plan.row->name});
+  }
+  const int result = seccomp_rule_add(dispatch->context.get(), action, known, 0);
   if (result != 0) return error_of(result);
   return Unit{};
 }
 
-Result<Build> build_dispatch(const FilterInputs& inputs) {
-  Build build;
+Result<std::vector<Dispatch>> build_dispatches(const FilterInputs& inputs) {
+  std::vector<Dispatch> dispatches;
   const std::vector<RowPlan> plans = plan_filter(inputs);
   for (const Target& target : targets()) {
     CALLGATE_TRY(Context context, new_context(target.token));
+    dispatches.push_back({target.abi, std::move(context), {}, {}});
     for (const RowPlan& plan : plans) {
-      CALLGATE_TRY([[maybe_unused]] Unit done,
-                   add_call(&build, context.get(), target, plan, inputs));
-    }
-    if (build.context == nullptr) {
-      build.context = std::move(context);
-    } else if (int result = seccomp_merge(build.context.get(), context.get()); result != 0) {
-      return error_of(result);
-    } else {
-      (void)context.release();  // merged: the other one owns it now
+      CALLGATE_TRY([[maybe_unused]] Unit done, add_call(&dispatches.back(), target, plan, inputs));
     }
   }
-  return build;
+  return dispatches;
 }
 
 Result<std::string> exported(void* context, int (*write)(const scmp_filter_ctx, int)) {
@@ -150,82 +138,79 @@ Result<std::string> exported(void* context, int (*write)(const scmp_filter_ctx, 
   return bytes;
 }
 
-// What the default action becomes: the numbers that libseccomp could not name, then ENOSYS.
-void emit_unlisted(const std::vector<Unlisted>& unlisted, std::vector<sock_filter>* program) {
-  const auto load = [&](size_t offset) {
-    program->push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, static_cast<uint32_t>(offset)});
-  };
-  const auto unless_skip = [](uint32_t value, size_t length) -> sock_filter {
-    return {BPF_JMP | BPF_JEQ | BPF_K, 0, static_cast<uint8_t>(length), value};
-  };
-  for (const Unlisted& call : unlisted) {
-    std::vector<sock_filter> body;
-    emit_list(call.list, call.abi, &body);
-    // Conditional jumps reach 255 instructions, and a policy may hold many statements.
-    const auto length = static_cast<uint32_t>(body.size());
-    body.insert(body.begin(), {BPF_JMP | BPF_JA, 0, 0, length});
-    load(offsetof(seccomp_data, arch));  // another architecture: on to the jump over the list
-    program->push_back(unless_skip(audit_arch(call.abi), 2));
-    load(offsetof(seccomp_data, nr));
+// Each number's list; then ENOSYS. Conditional jumps reach 255 instructions, and a list may hold
+// more. Every list ends in an answer, so the number that was loaded stays loaded until then.
+void emit_lists(const std::vector<Listed>& calls, Abi abi, std::vector<sock_filter>* program) {
+  program->push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)});
+  for (const Listed& call : calls) {
+    std::vector<sock_filter> list;
+    emit_list(call.list, abi, &list);
     program->push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, static_cast<uint32_t>(call.number)});
-    program->insert(program->end(), body.begin(), body.end());
+    program->push_back({BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(list.size())});
+    program->insert(program->end(), list.begin(), list.end());
   }
   program->push_back({BPF_RET | BPF_K, 0, 0, kNoSuchCall});
 }
 
-std::string marked_text(const Build& build) {
-  std::string text =
-      "\n# The marked actions, TRACE(n), are these lists; the first line that holds "
-      "answers.\n";
-  for (size_t i = 0; i < build.marked.size(); ++i) {
-    const Marked& marked = build.marked[i];
-    text += "TRACE(" + std::to_string(i + 1) + "): " + std::string(abi_name(marked.abi)) + " " +
-            std::string(marked.name) + "\n" + list_text(marked.list);
+void append_calls(const std::vector<Listed>& calls, std::string* text) {
+  for (const Listed& call : calls) {
+    *text +=
+        std::string(call.name) + " (" + std::to_string(call.number) + ")\n" + list_text(call.list);
   }
-  text += "TRACE(" + std::to_string(kUnlisted) + "): any other number\n";
-  for (const Unlisted& call : build.unlisted) {
-    text += "  " + std::string(abi_name(call.abi)) + " " + std::string(call.name) + " (" +
-            std::to_string(call.number) + ")\n  " + list_text(call.list);
-  }
-  return text + "  refuse ENOSYS\n";
+}
+
+std::string marked_text(const Dispatch& dispatch) {
+  std::string text = "\n# TRACE(" + std::to_string(kListed) +
+                     ") is the call's own list; the first line that holds answers.\n";
+  append_calls(dispatch.marked, &text);
+  text += "\n# TRACE(" + std::to_string(kUnlisted) + "): any other number\n";
+  append_calls(dispatch.unlisted, &text);
+  return text + "  refuse ENOSYS\n\n# TRACE(" + std::to_string(kOtherAbi) +
+         "): the next program; ENOSYS behind the last\n";
 }
 
 }  // namespace
 
 Result<Filter> compile_filter(const FilterInputs& inputs) {
-  CALLGATE_TRY(Build build, build_dispatch(inputs));
-  CALLGATE_TRY(std::string bytes, exported(build.context.get(), seccomp_export_bpf));
+  CALLGATE_TRY(std::vector<Dispatch> dispatches, build_dispatches(inputs));
   Filter filter;
-  filter.program.resize(bytes.size() / sizeof(sock_filter));
-  std::memcpy(filter.program.data(), bytes.data(), filter.program.size() * sizeof(sock_filter));
-
-  const size_t dispatch = filter.program.size();
-  std::map<uint32_t, size_t> entry;  // mark -> where its list begins
-  for (size_t i = 0; i < build.marked.size(); ++i) {
-    entry[static_cast<uint32_t>(i + 1)] = filter.program.size();
-    emit_list(build.marked[i].list, build.marked[i].abi, &filter.program);
+  std::vector<sock_filter>& program = filter.program;
+  for (const Dispatch& dispatch : dispatches) {
+    CALLGATE_TRY(std::string bytes, exported(dispatch.context.get(), seccomp_export_bpf));
+    const size_t begin = program.size();
+    const size_t end = begin + bytes.size() / sizeof(sock_filter);
+    program.resize(end);
+    std::memcpy(program.data() + begin, bytes.data(), (end - begin) * sizeof(sock_filter));
+    std::map<uint32_t, size_t> entry;  // mark -> where it leads
+    entry[kListed] = program.size();
+    emit_lists(dispatch.marked, dispatch.abi, &program);
+    entry[kUnlisted] = program.size();
+    emit_lists(dispatch.unlisted, dispatch.abi, &program);
+    entry[kOtherAbi] = program.size();
+    for (size_t at = begin; at < end; ++at) {
+      sock_filter& instruction = program[at];
+      if (instruction.code != (BPF_RET | BPF_K)) continue;
+      if ((instruction.k & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRACE) continue;
+      const uint32_t mark = instruction.k & SECCOMP_RET_DATA;
+      if (mark == 0) continue;
+      const auto target = entry.find(mark);
+      if (target == entry.end()) return Error{EINVAL};
+      instruction = {BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(target->second - at - 1)};
+    }
   }
-  entry[kUnlisted] = filter.program.size();
-  emit_unlisted(build.unlisted, &filter.program);
-  if (filter.program.size() > BPF_MAXINSNS) return Error{E2BIG};
-
-  for (size_t at = 0; at < dispatch; ++at) {
-    sock_filter& instruction = filter.program[at];
-    if (instruction.code != (BPF_RET | BPF_K)) continue;
-    if ((instruction.k & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRACE) continue;
-    const uint32_t mark = instruction.k & SECCOMP_RET_DATA;
-    if (mark == 0) continue;
-    const auto target = entry.find(mark);
-    if (target == entry.end()) return Error{EINVAL};
-    instruction = {BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(target->second - at - 1)};
-  }
+  program.push_back({BPF_RET | BPF_K, 0, 0, kNoSuchCall});
+  if (program.size() > BPF_MAXINSNS) return Error{E2BIG};
   return filter;
 }
 
 Result<std::string> filter_pseudo_code(const FilterInputs& inputs) {
-  CALLGATE_TRY(Build build, build_dispatch(inputs));
-  CALLGATE_TRY(std::string text, exported(build.context.get(), seccomp_export_pfc));
-  return text + marked_text(build);
+  CALLGATE_TRY(std::vector<Dispatch> dispatches, build_dispatches(inputs));
+  std::string text;
+  for (const Dispatch& dispatch : dispatches) {
+    CALLGATE_TRY(std::string part, exported(dispatch.context.get(), seccomp_export_pfc));
+    text += "# " + std::string(abi_name(dispatch.abi)) + "\n" + part + marked_text(dispatch);
+  }
+  return text;
 }
 
 }  // namespace callgate

@@ -21,7 +21,9 @@ struct FilterInputs {
   std::vector<SyscallRule> syscall_rules;
   bool limits = false;       // the policy has limit statements
   bool observe_all = false;  // audit or log: every row with a need is traced
+  bool naive = false;        // the calls by which the naive model keeps its mirror are traced
   bool co_schedule = false;  // affinity calls are answered by the monitor
+  bool privileged = false;   // run as root: tasks may become other users
   int area_segment = -1;     // SysV id of the argument area, -1 when there is none
   uint64_t window_end = 0;   // first address above the argument window; below it calls are guarded
 };

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <optional>
 
+#include "monitor/source_route.h"
+
 namespace callgate {
 namespace {
 
@@ -210,6 +212,15 @@ std::vector<Clause> condition_clauses(const RowPlan& plan, const FilterInputs& i
     case Condition::DeviceNode: {
       const int mode = row.argument(Role::Mode);  // S_IFMT, S_IFCHR, S_IFBLK
       return {{{bits_are(mode, 0xf000, 0x2000)}, gate}, {{bits_are(mode, 0xf000, 0x6000)}, gate}};
+    }
+    case Condition::SourceRoute: {
+      std::vector<Clause> clauses;
+      for (const SocketOption& option : routing_options(row.name == "getsockopt")) {
+        clauses.push_back({{int_is(row.argument(Role::Which), static_cast<uint32_t>(option.level)),
+                            int_is(row.argument(Role::Command), static_cast<uint32_t>(option.name))},
+                           gate});
+      }
+      return clauses;
     }
     case Condition::SeccompGuard:
       *otherwise = gate;

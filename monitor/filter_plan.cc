@@ -7,6 +7,7 @@
 
 #include "monitor/filter.h"
 #include "monitor/filter_lists.h"
+#include "monitor/naive_mirror.h"
 
 namespace callgate {
 namespace {
@@ -39,6 +40,8 @@ bool need_present(const SyscallRow& row, const FilterInputs& inputs) {
       return inputs.limits;
     case Need::Affinity:
       return inputs.co_schedule;
+    case Need::Credentials:
+      return inputs.privileged;
     case Need::Audit:
       return inputs.observe_all;
   }
@@ -124,8 +127,13 @@ constexpr auto kLiftable = std::to_array<std::string_view>({
 
 RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs) {
   RowPlan plan{&row, row.gate, row.error, row.condition, false, nullptr, {}};
-  if (row.gate != Gate::Trace) return plan;
+  if (inputs.naive && std::ranges::find(NaiveMirror::kWatched, row.name) != NaiveMirror::kWatched.end()) {
+    plan.gate = Gate::Trace;
+    return plan;
+  }
+  if (row.gate == Gate::Pass) return plan;
   const bool needed = need_present(row, inputs);
+  if (row.gate == Gate::Refuse && needed) return plan;
   bool traced = needed && guard_present(row, inputs);
   // Some rows are judged in part even when no policy asks for them.
   if (row.condition == Condition::MmapGuard) traced = needed || inputs.window_end != 0;

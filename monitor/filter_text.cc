@@ -48,6 +48,8 @@ std::string_view words(Condition condition) {
       return "when it names another process, or sets a limit that the policy sets";
     case Condition::DeviceNode:
       return "when it makes a device node";
+    case Condition::SourceRoute:
+      return "when its option would lead traffic past the address that is judged";
     case Condition::SeccompGuard:
       return "unless it only asks what the kernel supports";
   }

@@ -6,19 +6,13 @@
 
 #include <climits>
 
+#include "monitor/clock.h"
 #include "monitor/model_naive.h"
-
 
 namespace callgate {
 namespace {
 
 constexpr const char* kExhaustedReason = "callgate has no means left for this call";
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
 
 Credentials credentials_of_this_process() {
   auto status = read_task_status(getpid());
@@ -57,6 +51,7 @@ bool redirects(Operation operation) {
     case Operation::Signal:
     case Operation::TargetProcess:
     case Operation::Affinity:
+    case Operation::Credentials:
     case Operation::Clone:
     case Operation::Unshare:
     case Operation::Prctl:
@@ -76,8 +71,8 @@ uint64_t Stop::argument(Role role) const {
   return index < 0 ? 0 : arguments[static_cast<size_t>(index)];
 }
 
-Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area, Mirror& mirror,
-           EventSink& sink, OwnProcesses own)
+Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area,
+             Mirror& mirror, EventSink& sink, OwnProcesses own)
     : options_(options),
       policy_(policy),
       area_(area),
@@ -86,9 +81,8 @@ Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& 
       own_(own),
       own_credentials_(credentials_of_this_process()),
       privileged_(geteuid() == 0),
-      resolver_(
-          [this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
-          own_credentials_) {}
+      resolver_([this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
+                own_credentials_) {}
 
 bool Guard::is_own(pid_t pid) const {
   return pid == own_.front || pid == own_.monitor || keepers_.is_keeper(pid);
@@ -108,7 +102,8 @@ Answer Guard::consider(Task& task, const Stop& stop) {
   if (options_.model == Model::Naive) {
     if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
       Event event = start_event(task, stop, answer->kind, answer->operation);
-      event.objects.push_back({answer->asked, answer->asked, {}});
+      const std::string& believed = answer->believed.empty() ? answer->asked : answer->believed;
+      event.objects.push_back({answer->asked, believed, {}});
       return decided(task, stop, std::move(event), answer->decision, Proceed{});
     }
   }
@@ -170,6 +165,9 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
       return Refuse{EPERM};
     case Operation::Rlimit:
       return rlimit_call(task, stop);
+    case Operation::Credentials:
+      task.credentials.reset();  // whatever it becomes is read when it is next asked for
+      return Proceed{};
     case Operation::None:
     case Operation::FdStat:
     case Operation::SocketPair:
@@ -181,9 +179,9 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
 }
 
 Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
-                        std::string operation) {
+                         std::string operation) {
   Event event;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.tid = task.tid;
   event.pid = task.process->pid;
   event.parent = task.process->parent;
@@ -198,6 +196,7 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
 }
 
 void Guard::record(Event event, int64_t result) {
+  if (event.time_ns == 0) event.time_ns = clock_ns(CLOCK_REALTIME);  // judged at another stop than the call's
   event.result = result;
   sink_.on_event(event);
 }
@@ -212,7 +211,7 @@ Answer Guard::observed(const Stop& stop, Event event, bool log) {
 }
 
 Answer Guard::decided(Task& task, const Stop& stop, Event event, const Decision& decision,
-                     Answer allowed) {
+                      Answer allowed) {
   event.rule = decision.rule;
   event.log = decision.log;
   if (decision.allowed()) {
@@ -240,6 +239,13 @@ Answer Guard::refuse_for(Task& task, const Stop& stop, Event event, int error, s
   return decided(task, stop, std::move(event), decision, Proceed{});
 }
 
+// Where `stat` is denied, what is not there is refused as what is there would be.
+std::optional<Decision> Guard::hides(std::string_view name) const {
+  if (!enforcing() || !policy_.needs().stat || !name.starts_with('/')) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, name);
+  return decision.allowed() ? std::nullopt : std::optional(decision);
+}
+
 Answer Guard::failed_lookup(Task& task, Event event, int error) {
   static_cast<void>(task);
   if (is_exhaustion(error)) {
@@ -264,11 +270,16 @@ Answer Guard::exhausted(Task& task, const Stop& stop, int error) {
   return Refuse{error};
 }
 
-Result<Credentials> Guard::credentials_of(const Task& task) const {
+// Only the task itself can change them, by calls that are traced (Operation::Credentials) or
+// execve.
+Result<Credentials> Guard::credentials_of(Task& task) const {
   // Without privilege nobody can become another user under no_new_privs.
   if (!privileged_) return own_credentials_;
-  CALLGATE_TRY(TaskStatus status, read_task_status(task.tid));
-  return std::move(status.credentials);
+  if (!task.credentials) {
+    CALLGATE_TRY(TaskStatus status, read_task_status(task.tid));
+    task.credentials = std::make_unique<Credentials>(std::move(status.credentials));
+  }
+  return *task.credentials;
 }
 
 Result<std::string> Guard::read_path(Task& task, uint64_t address) const {
@@ -327,12 +338,7 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
     case After::Finish:
       break;
   }
-  // -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not
-  // the result the program sees, unless a handler comes first (signal(7)).
-  constexpr int64_t kRestartFirst = -516;
-  constexpr int64_t kRestartLast = -512;
-  const bool restarting = result >= kRestartFirst && result <= kRestartLast;
-  if (flight.event && finished == Finished::Done && !restarting) {
+  if (flight.event && finished == Finished::Done && !restarts(result)) {
     record(*std::move(flight.event), result);
   }
   return finished;

@@ -2,9 +2,15 @@
 // no task and resumes none; the tracer does what the answer says.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
+#include <unordered_set>
 
 #include "arch/syscall_table.h"
 #include "monitor/answer.h"
@@ -19,7 +25,6 @@
 #include "monitor/tracee_memory.h"
 #include "policy/policy.h"
 
-struct open_how;
 
 namespace callgate {
 
@@ -50,7 +55,7 @@ enum class Finished : uint8_t { Done, RunAgain };
 class Guard {
  public:
   Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& area, Mirror& mirror,
-       EventSink& sink, OwnProcesses own);
+        EventSink& sink, OwnProcesses own);
 
   Answer consider(Task& task, const Stop& stop);
   // `result` is what the kernel answered, and may be replaced. The flight's event is recorded.
@@ -68,13 +73,15 @@ class Guard {
   Answer decided(Task& task, const Stop& stop, Event event, const Decision& decision,
                  Answer allowed);
   Answer refuse_for(Task& task, const Stop& stop, Event event, int error, std::string reason);
+  // The refusal that hides whether there is anything by this name; nullopt: it may be known.
+  std::optional<Decision> hides(std::string_view name) const;
   Answer failed_lookup(Task& task, Event event, int error);
   // Our own means have run out (descriptors, memory, slots): the call is refused, and said so.
   Answer exhausted(Task& task, const Stop& stop, int error);
   Answer observed(const Stop& stop, Event event, bool log);
   void record(Event event, int64_t result);
   bool enforcing() const { return options_.enforce; }
-  Result<Credentials> credentials_of(const Task& task) const;
+  Result<Credentials> credentials_of(Task& task) const;
   Result<std::string> read_path(Task& task, uint64_t address) const;
   // A redirect in registers alone, and one that also has a slot in the argument area.
   Result<Track> begin_redirect_registers(const Task& task, const Stop& stop);
@@ -117,9 +124,11 @@ class Guard {
   void read_open_name(Task& task, const Stop& stop, OpenRequest& open) const;
   void look_up_open(Task& task, OpenRequest& open);
   static bool opens_object(const OpenRequest& open);
-  Result<Track> begin_open(const Task& task, const Stop& stop, const open_how& how);
+  Result<Track> begin_open(const Task& task, const Stop& stop, const OpenRequest& open,
+                           uint64_t resolve);
   Answer failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open);
   std::optional<Answer> open_optimistically(Task& task, const Stop& stop, const OpenRequest& open);
+  void remember_links(const std::string& text, const Place& place);
   Answer open_resolved(Task& task, const Stop& stop, OpenRequest open);
   Answer redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
                        const std::string& path, bool by_name, std::optional<Event> event,
@@ -128,6 +137,9 @@ class Guard {
 
   // guard_exec.cc
   Answer exec_call(Task& task, const Stop& stop);
+  Result<std::string> interpreter_of(const Place& place, const Credentials& credentials);
+  std::optional<Named> named_plainly(Task& task, const Stop& stop) const;
+  bool maps_allowed_file(const Task& task, int fd) const;
   Answer map_call(Task& task, const Stop& stop);
   Answer protect_call(Task& task, const Stop& stop);
   Answer area_call(Task& task, const Stop& stop);
@@ -181,6 +193,10 @@ class Guard {
   Keepers keepers_;
   Resolver resolver_;
   CallSites call_sites_;
+  // Device, inode and time of the last change of a program, and who looked.
+  using ImageIdentity = std::tuple<dev_t, ino_t, time_t, long, uid_t>;
+  std::map<ImageIdentity, std::string> interpreters_;
+  std::unordered_set<std::string> linked_names_;  // absolute names that passed a symlink last time
 };
 
 }  // namespace callgate

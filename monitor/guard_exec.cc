@@ -3,9 +3,11 @@
 // calls that could disturb the argument area.
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/personality.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,6 +16,7 @@
 #include "monitor/guard.h"
 #include "monitor/identity.h"
 #include "monitor/named.h"
+#include "monitor/plain_name.h"
 
 namespace callgate {
 namespace {
@@ -52,11 +55,72 @@ Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, con
   return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
+// The name of the image that a task runs. One that is too long for a link to be read still stands
+// in the list of mappings.
+Result<std::string> image_name(pid_t tid, const struct stat& exe) {
+  auto link = read_link("/proc/" + std::to_string(tid) + "/exe");
+  if (link.ok()) return living_name(*link, exe.st_ino);
+  if (link.error().code != ENAMETOOLONG) return link.error();
+  CALLGATE_TRY(const std::vector<Mapping> mappings, read_mappings(tid));
+  for (const Mapping& mapping : mappings) {
+    if (mapping.inode == exe.st_ino && mapping.device == exe.st_dev) {
+      return living_name(mapping.name, exe.st_ino);
+    }
+  }
+  return link.error();
+}
+
 }  // namespace
+
+// The interpreter that a script's first line names; empty for other programs. What is remembered
+// serves a civil errno alone: the image that comes to stand there is judged again.
+Result<std::string> Guard::interpreter_of(const Place& place, const Credentials& credentials) {
+  constexpr size_t kMostRemembered = 1024;
+  const ImageIdentity identity{place.st.st_dev, place.st.st_ino, place.st.st_ctim.tv_sec,
+                               place.st.st_ctim.tv_nsec, credentials.fsuid};
+  if (auto known = interpreters_.find(identity); known != interpreters_.end()) return known->second;
+  CALLGATE_TRY(const UniqueFd image, open_image(own_credentials_, credentials, place));
+  if (!image.valid()) return Error{EACCES};
+  std::array<char, kHeaderBytes> header{};
+  const ssize_t n = ::pread(image.get(), header.data(), header.size(), 0);
+  if (interpreters_.size() >= kMostRemembered) interpreters_.clear();
+  return interpreters_[identity] = script_interpreter(
+             std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
+}
+
+// A plain absolute name that is allowed needs no walk: the kernel says whether a symlink is in it.
+std::optional<Named> Guard::named_plainly(Task& task, const Stop& stop) const {
+  if (options_.observe_all || stop.row->argument(Role::DirFd) >= 0) return std::nullopt;
+  Named named;
+  named.path_index = stop.row->argument(Role::Path);
+  auto text = read_path(task, stop.argument(Role::Path));
+  if (!text.ok()) return std::nullopt;
+  named.text = *std::move(text);
+  named.place.real = plain_name(named.text);
+  if (named.place.real.empty() || named.place.real.starts_with("/proc/") ||
+      resolver_.in_other_proc(named.place.real)) {
+    return std::nullopt;
+  }
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  named.place.object.reset(
+      static_cast<int>(syscall(SYS_openat2, AT_FDCWD, named.place.real.c_str(), &how, sizeof how)));
+  if (!named.place.exists() || ::fstat(named.place.object.get(), &named.place.st) != 0 ||
+      !S_ISREG(named.place.st.st_mode)) {
+    return std::nullopt;
+  }
+  named.place.name = named.place.real;
+  if (!judge(PathOp::Execute, named.place).allowed() || hides(named.place.name))
+    return std::nullopt;
+  return named;
+}
 
 Answer Guard::exec_call(Task& task, const Stop& stop) {
   const bool follow = (stop.argument(Role::AtFlags) & AT_SYMLINK_NOFOLLOW) == 0;
-  Named named = this->named(task, stop, Role::DirFd, Role::Path, follow);
+  auto plain = named_plainly(task, stop);
+  Named named =
+      plain ? *std::move(plain) : this->named(task, stop, Role::DirFd, Role::Path, follow);
   Event event = start_event(task, stop, Event::Kind::Exec, "execute");
   Place& place = named.place;
   if (named.found()) {
@@ -69,22 +133,17 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
   if (decision.allowed() && S_ISREG(place.st.st_mode)) {
     auto credentials = credentials_of(task);
     if (!credentials.ok()) return Refuse{credentials.error().code};
-    auto image = open_image(own_credentials_, *credentials, place);
-    if (!image.ok()) return Refuse{EACCES};
-    if (!image->valid() && !privileged_ && enforcing()) {
+    auto interpreter = interpreter_of(place, *credentials);
+    if (!interpreter.ok() && !privileged_ && enforcing()) {
       return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
     }
-    std::array<char, kHeaderBytes> header{};
-    const ssize_t n = image->valid() ? ::pread(image->get(), header.data(), header.size(), 0) : 0;
-    const std::string interpreter =
-        script_interpreter(std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
-    if (!interpreter.empty()) {
-      auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, interpreter, {});
+    if (interpreter.ok() && !interpreter->empty()) {
+      auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, *interpreter, {});
       if (other.ok() && other->exists()) {
         const Decision second = judge(PathOp::Execute, *other);
         auto runs = open_image(own_credentials_, *credentials, *other);
         if (!second.allowed()) {
-          event.objects.push_back({interpreter, other->name, other->links});
+          event.objects.push_back({*interpreter, other->name, other->links});
           decision = second;
         } else if (S_ISREG(other->st.st_mode) && !privileged_ && enforcing() &&
                    !(runs.ok() && runs->valid())) {
@@ -119,10 +178,11 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   const std::string base = "/proc/" + std::to_string(task.tid);
   struct stat exe {};
   const bool known = ::stat((base + "/exe").c_str(), &exe) == 0;
-  auto link = read_link(base + "/exe");
-  std::string name = link.ok() ? living_name(*link, exe.st_ino) : std::string("?");
+  const auto found = image_name(task.tid, exe);
+  const std::string name = found.ok() ? *found : std::string("?");
   task.process->executable = std::make_shared<const std::string>(name);
-  if (!enforcing() || !policy_.needs().execute) return true;
+  // The other models have let the kernel read the name again, and do not look back.
+  if (!enforcing() || options_.model != Model::Sealed || !policy_.needs().execute) return true;
 
   Event event;
   event.tid = task.tid;
@@ -133,7 +193,7 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   event.kind = Event::Kind::Exec;
   event.operation = "execute";
   auto mappings = read_mappings(task.tid);
-  if (!known || !link.ok() || !mappings.ok()) {
+  if (!known || !found.ok() || !mappings.ok()) {
     event.verdict = Verdict::Kill;
     event.reason = "the new program image cannot be read";
     record(std::move(event), -EACCES);
@@ -159,6 +219,15 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   return allowed;
 }
 
+// The common case, a library with a plain name: the name alone decides.
+bool Guard::maps_allowed_file(const Task& task, int fd) const {
+  if (options_.observe_all) return false;
+  auto name = Resolver::directory_name(viewer(task), fd);
+  if (!name.ok() || name->starts_with("/proc/") || resolver_.in_other_proc(*name)) return false;
+  const Decision decision = judge_name(PathOp::Execute, *name);
+  return decision.allowed() && !decision.log;
+}
+
 Answer Guard::map_call(Task& task, const Stop& stop) {
   const uint64_t address = stop.argument(Role::Address);
   const uint64_t protection = stop.argument(Role::Protection);
@@ -168,14 +237,15 @@ Answer Guard::map_call(Task& task, const Stop& stop) {
     return area_call(task, stop);
   }
   if ((protection & PROT_EXEC) == 0 || (flags & MAP_ANONYMOUS) != 0) return Proceed{};
+  const bool raced = !stop.alone && task.files.use_count() > 1;
+  if (!raced && maps_allowed_file(task, stop.int_argument(Role::Fd))) return Proceed{};
   Event event = start_event(task, stop, Event::Kind::Path, "execute");
   auto place = resolver_.descriptor(viewer(task), stop.int_argument(Role::Fd));
   if (!place.ok()) return failed_lookup(task, std::move(event), place.error().code);
   event.objects.push_back({place->name, place->name, {}});
   // A device or memory without a name is no program file.
   Decision decision = judge(PathOp::Execute, *place);
-  if (decision.allowed() && !stop.alone && enforcing() && policy_.needs().execute &&
-      task.files.use_count() > 1) {
+  if (decision.allowed() && raced && enforcing() && policy_.needs().execute) {
     return HoldOthers{HoldOthers::Scope::DescriptorTable};
   }
   return decided(task, stop, std::move(event), decision, Proceed{});

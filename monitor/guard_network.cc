@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -11,11 +12,13 @@
 #include "monitor/message.h"
 #include "monitor/named.h"
 #include "monitor/socket_address.h"
+#include "monitor/source_route.h"
 
 namespace callgate {
 namespace {
 
 constexpr size_t kLargestAddress = sizeof(sockaddr_storage);
+constexpr const char* kRouted = "its control message would lead it past the address that is judged";
 constexpr int kTypeMask = 0xf;  // SOCK_TYPE_MASK: the rest is SOCK_NONBLOCK and SOCK_CLOEXEC
 
 NetOp net_op(Operation operation, NetFamily family) {
@@ -63,7 +66,8 @@ void Guard::finish_socket(Task& task, const InFlight& flight, int64_t result) {
     auto inode = socket_inode(task.tid, static_cast<int>(result));
     if (inode.ok()) mirror_.learn_socket(*inode, flight.facts);
     if (options_.model == Model::Naive) {
-      mirror_.learn_number(task.process->pid, static_cast<int>(result), flight.facts);
+      mirror_.naive().of(task.process->pid, task.process->parent).sockets[static_cast<int>(result)] =
+          flight.facts;
     }
   } else {
     mirror_.learn_socket(flight.inode, flight.facts);  // bind: the same socket, bound now
@@ -93,11 +97,18 @@ Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
     ResolveOptions options;
     options.follow = judged.question.op != NetOp::Bind;
     options.parent_call = !options.follow;
-    CALLGATE_TRY(Place place,
-                 resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options));
-    if (!place.exists() && options.follow) return Error{ENOENT};
-    endpoint.name = place.name;
-    judged.place = std::move(place);
+    std::string lost;
+    if (policy_.needs().stat) options.lost = &lost;
+    auto place = resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options);
+    if (!place.ok() || (!place->exists() && options.follow)) {
+      endpoint.name = place.ok() ? place->name : lost;
+      const auto hiding = hides(endpoint.name);
+      if (!hiding) return Error{place.ok() ? ENOENT : place.error().code};
+      judged.decision = *hiding;
+      return judged;
+    }
+    endpoint.name = place->name;
+    judged.place = *std::move(place);
   }
   if (endpoint.kind == Endpoint::Kind::None) {
     judged.decision.verdict = Verdict::Allow;  // connect(AF_UNSPEC): gives up a peer
@@ -216,6 +227,15 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
   auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
   if (!facts.ok() && !message->name.empty()) {
     return failed_lookup(task, std::move(event), facts.error().code);
+  }
+  // A unix socket's control messages hold descriptors, which are nobody's address.
+  const bool may_route = !facts.ok() || facts->domain != AF_UNIX;
+  if (may_route && message->control_length > 0 && enforcing()) {
+    auto sealed = seal_control(TraceeMemory(task.tid), *message);
+    if (!sealed.ok()) return failed_lookup(task, std::move(event), sealed.error().code);
+    auto elsewhere = routes_elsewhere(message->sealed_control, stop.abi);
+    if (!elsewhere.ok()) return failed_lookup(task, std::move(event), elsewhere.error().code);
+    if (*elsewhere) return refuse_for(task, stop, std::move(event), EPERM, kRouted);
   }
   std::optional<JudgedAddress> judged;
   bool keep = false;
@@ -345,8 +365,13 @@ Answer Guard::socketcall(Task& task, const Stop& stop) {
     return Refuse{ENOSYS};
   }
   for (size_t i = 0; i < words.size(); ++i) plain.arguments[i] = words[i];
+  if (plain.row->condition == Condition::SourceRoute && policy_.needs().network) {
+    const SocketOption option{plain.int_argument(Role::Which), plain.int_argument(Role::Command)};
+    const auto routing = routing_options(plain.row->name == "getsockopt");
+    if (std::ranges::find(routing, option) != routing.end()) return Refuse{plain.row->error};
+  }
   const bool unaddressed = plain.row->operation == Operation::SendTo && words[4] == 0;
-  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? dispatch(task, plain)
+  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? consider(task, plain)
                                                                  : Answer(Proceed{});
   if (auto* track = std::get_if<Track>(&answer); track != nullptr && !track->flight.redirected) {
     auto redirect = begin_redirect_registers(task, plain);

@@ -12,66 +12,20 @@
 #include <climits>
 #include <cstring>
 
+#include "arch/return_stub.h"
 #include "monitor/guard.h"
 #include "monitor/named.h"
+#include "monitor/open_how.h"
+#include "monitor/plain_name.h"
 #include "monitor/stand_in.h"
 
 namespace callgate {
 namespace {
 
 constexpr int kMaxAttempts = 16;  // a name that changes this often under us is refused
-constexpr mode_t kAllModeBits = 07777;
-// What open() knows; openat2 refuses what it does not (fs/open.c, build_open_how).
-constexpr uint64_t kOpenFlags = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND |
-                                O_NONBLOCK | O_DSYNC | O_ASYNC | O_DIRECT |
-                                0100000 /*O_LARGEFILE*/ | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |
-                                O_CLOEXEC | O_SYNC | O_PATH | O_TMPFILE;
-constexpr uint64_t kPathOnlyFlags = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+// O_LARGEFILE: libc says 0 for it where it goes without saying.
+constexpr uint64_t kLargeFile = 0100000;
 constexpr uint64_t kTmpfile = O_TMPFILE & ~O_DIRECTORY;
-
-bool has_dotdot(std::string_view path) {
-  for (size_t at = path.find(".."); at != std::string_view::npos; at = path.find("..", at + 1)) {
-    const bool begins = at == 0 || path[at - 1] == '/';
-    const bool ends = at + 2 == path.size() || path[at + 2] == '/';
-    if (begins && ends) return true;
-  }
-  return false;
-}
-
-// "/a//b/./c/" -> "/a/b/c/": equal for the kernel, and what a pattern is matched against.
-std::string squeeze(std::string_view path) {
-  std::string out;
-  for (size_t at = 0; at < path.size();) {
-    const size_t begin = path.find_first_not_of('/', at);
-    if (begin == std::string_view::npos) break;
-    const size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view part = path.substr(begin, end - begin);
-    if (part != ".") out.append("/").append(part);
-    at = end;
-  }
-  const bool directory = path.ends_with('/') || path.ends_with("/.");
-  if (out.empty() || directory) out += '/';
-  return out;
-}
-
-// "/lib/x" -> "/usr/lib/x" on a merged /usr: the one symlink that most names pass. It is read each
-// time, and what it led to is what is judged and opened, so nothing is taken on trust.
-std::string past_root_link(std::string path) {
-  constexpr std::array<std::string_view, 6> kMerged = {"bin",   "sbin",  "lib",
-                                                       "lib32", "lib64", "libx32"};
-  const size_t end = path.find('/', 1);
-  if (end == std::string::npos) return path;
-  const std::string_view first = std::string_view(path).substr(1, end - 1);
-  if (std::find(kMerged.begin(), kMerged.end(), first) == kMerged.end()) return path;
-  auto target = read_link(path.substr(0, end));
-  if (!target.ok() || target->empty()) return path;
-  if (target->front() != '/') target->insert(0, "/");
-  if (has_dotdot(*target) || target->ends_with('/')) return path;
-  return *target + path.substr(end);
-}
-
-// Looking "." up needs search permission on the directory itself.
-bool ends_in_dot(std::string_view path) { return path.ends_with("/.") || path == "."; }
 
 // What the kernel says of the flags alone, which it judges before the descriptor.
 bool flags_are_known(const open_how& how) {
@@ -89,6 +43,9 @@ struct OpenRequest {
   open_how how{};
   bool create_removed = false;
   bool exclusive_added = false;
+  // A 32-bit open that keeps off what lies beyond 2 GiB. openat2 has no such thing: it is large for
+  // every caller of a 64-bit kernel (fs/open.c, force_o_largefile).
+  bool small_file = false;
   [[nodiscard]] bool has(uint64_t flag) const { return (how.flags & flag) == flag; }
   [[nodiscard]] bool tmpfile() const { return (how.flags & kTmpfile) != 0; }
   [[nodiscard]] bool path_only() const { return has(O_PATH); }
@@ -112,25 +69,19 @@ Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   OpenRequest open;
   if (stop.row->argument(Role::DirFd) >= 0) open.named.dirfd = stop.int_argument(Role::DirFd);
   if (stop.row->argument(Role::OpenHow) >= 0) {
-    const uint64_t size = stop.argument(Role::Size);
-    if (size < sizeof open.how) return Error{EINVAL};
-    if (size > 4096) return Error{E2BIG};
-    std::vector<std::byte> bytes(size);
-    CALLGATE_TRY([[maybe_unused]] Unit read,
-                 TraceeMemory(task.tid).read(TraceeAddr{stop.argument(Role::OpenHow)}, bytes));
-    std::memcpy(&open.how, bytes.data(), sizeof open.how);
-    for (size_t i = sizeof open.how; i < bytes.size(); ++i) {
-      if (bytes[i] != std::byte{0}) return Error{E2BIG};
-    }
+    CALLGATE_TRY(open.how,
+                 read_open_how(TraceeMemory(task.tid), TraceeAddr{stop.argument(Role::OpenHow)},
+                               stop.argument(Role::Size)));
     read_open_name(task, stop, open);
     return open;
   }
-  uint64_t flags = static_cast<unsigned>(stop.argument(Role::OpenFlags));
-  if (stop.row->argument(Role::OpenFlags) < 0) flags = O_CREAT | O_WRONLY | O_TRUNC;  // creat
-  flags &= kOpenFlags;
-  if ((flags & O_PATH) != 0) flags &= kPathOnlyFlags;
-  open.how.flags = flags;
-  if ((flags & (O_CREAT | kTmpfile)) != 0) open.how.mode = stop.argument(Role::Mode) & kAllModeBits;
+  const bool creat = stop.row->argument(Role::OpenFlags) < 0;
+  const uint64_t flags = creat ? uint64_t{O_CREAT | O_WRONLY | O_TRUNC}
+                               : static_cast<unsigned>(stop.argument(Role::OpenFlags));
+  open.how = how_to_open(flags, stop.argument(Role::Mode));
+  // creat has no 32-bit version of its own, and so is large.
+  open.small_file =
+      !creat && pointer_size(stop.abi) == 4 && (open.how.flags & (kLargeFile | O_PATH)) == 0;
   read_open_name(task, stop, open);
   return open;
 }
@@ -165,10 +116,12 @@ Answer Guard::open_call(Task& task, const Stop& stop) {
 
 std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
                                                  const OpenRequest& open) {
+  const std::string& text = open.named.text;
   if (!open.named.found() || task.retry.resolve || !enforcing() || options_.observe_all ||
-      open.tmpfile() || options_.model != Model::Sealed || open.how.resolve != 0 ||
-      open.path_only() || open.named.text.empty() || has_dotdot(open.named.text) ||
-      ends_in_dot(open.named.text) || (open.creates() && open.named.text.ends_with('/'))) {
+      open.tmpfile() || open.small_file || options_.model != Model::Sealed ||
+      open.how.resolve != 0 || open.path_only() || text.empty() || has_dotdot(text) ||
+      linked_names_.contains(text) || ends_in_dot(text) ||
+      (open.creates() && text.ends_with('/'))) {
     return std::nullopt;
   }
   const bool relative = open.named.text.front() != '/';
@@ -196,6 +149,19 @@ std::optional<Answer> Guard::open_optimistically(Task& task, const Stop& stop,
     event->log = true;
   }
   return redirect_open(task, stop, open, path, true, std::move(event), {}, false, relative);
+}
+
+// An attempt that is known to end in ELOOP (a library by its short name, again in each process)
+// need not be made. Only the time is at stake: either way the name is judged by what is there.
+void Guard::remember_links(const std::string& text, const Place& place) {
+  constexpr size_t kMostRemembered = 4096;
+  if (!text.starts_with('/')) return;
+  if (place.links.empty()) {
+    linked_names_.erase(text);
+    return;
+  }
+  if (linked_names_.size() >= kMostRemembered) linked_names_.clear();
+  linked_names_.insert(text);
 }
 
 // Where the name leads, or how the kernel will say that it leads nowhere.
@@ -240,6 +206,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   look_up_open(task, open);
   Place& place = named.place;
   if (!named.found()) return failed_open(task, stop, std::move(event), open);
+  remember_links(named.text, place);
   event.objects.push_back(object_of(named));
   if (open.creates() && !place.exists()) ops = ops | PathOp::Create;
   event.operation = ops_text(ops);
@@ -267,7 +234,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   const bool link_itself = place.is_symlink();
   const bool too_long = place.real.size() + 2 > PATH_MAX;
   const bool by_name = !place.nameless && !place.deleted && !task.retry.pin && !too_long &&
-                       !(place.magic && place.exists());
+                       !open.small_file && !(place.magic && place.exists());
   if (by_name) {
     std::string path = place.real;
     if (place.trailing_slash && path.back() != '/') path += '/';
@@ -297,13 +264,23 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
                        link_itself, false);
 }
 
-Result<Track> Guard::begin_open(const Task& task, const Stop& stop, const open_how& how) {
+Result<Track> Guard::begin_open(const Task& task, const Stop& stop, const OpenRequest& open,
+                                uint64_t resolve) {
   CALLGATE_TRY(Track track, begin_redirect(task, stop));
+  Registers& changed = *track.changed;
+  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
+  if (open.small_file) {  // always pinned, so openat's lack of RESOLVE_NO_SYMLINKS is no loss
+    static const SyscallRow* const openat = find_syscall("openat");
+    changed.set_number(stop.abi, openat->number[static_cast<size_t>(stop.abi)]);
+    changed.set_argument(stop.abi, 2, open.how.flags);
+    changed.set_argument(stop.abi, 3, open.how.mode);
+    return track;
+  }
+  open_how how = open.how;
+  how.resolve = resolve;
   CALLGATE_TRY(const TraceeAddr how_at, track.flight.slot.put_value(how));
   static const SyscallRow* const openat2 = find_syscall("openat2");
-  Registers& changed = *track.changed;
   changed.set_number(stop.abi, openat2->number[static_cast<size_t>(stop.abi)]);
-  changed.set_argument(stop.abi, 0, static_cast<uint64_t>(AT_FDCWD));
   changed.set_argument(stop.abi, 2, static_cast<uint64_t>(how_at));
   changed.set_argument(stop.abi, 3, sizeof how);
   return track;
@@ -312,9 +289,7 @@ Result<Track> Guard::begin_open(const Task& task, const Stop& stop, const open_h
 Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& open,
                             const std::string& path, bool by_name, std::optional<Event> event,
                             std::vector<UniqueFd> pins, bool loop_is_genuine, bool may_pin) {
-  open_how how = open.how;
-  how.resolve = by_name ? RESOLVE_NO_SYMLINKS : 0;
-  auto track = begin_open(task, stop, how);
+  auto track = begin_open(task, stop, open, by_name ? RESOLVE_NO_SYMLINKS : 0);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
   InFlight& flight = track->flight;
   flight.after = After::OpenByName;
@@ -324,6 +299,16 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
   flight.may_pin = may_pin && by_name;
   flight.create_removed = open.create_removed;
   flight.exclusive_added = open.exclusive_added;
+  // Whoever waits for nothing at the exit but its registers gets them back by itself.
+  flight.returns_itself = by_name && stop.abi == Abi::X86_64 && area_.has_stub() &&
+                          area_.plenty() && !flight.event && !loop_is_genuine &&
+                          !open.create_removed && !open.exclusive_added && flight.pins.empty() &&
+                          !policy_.needs().stat;
+  if (flight.returns_itself) {
+    auto frame_at = flight.slot.put_value(return_frame(*flight.original));
+    if (!frame_at.ok()) return exhausted(task, stop, frame_at.error().code);
+    track->changed->set_instruction_pointer(ArgumentArea::kAddress + return_stub_entry());
+  }
   auto path_at = flight.slot.put_string(path);
   if (!path_at.ok()) return exhausted(task, stop, path_at.error().code);
   track->changed->set_argument(stop.abi, open.named.path_index, static_cast<uint64_t>(*path_at));
@@ -333,14 +318,13 @@ Answer Guard::redirect_open(Task& task, const Stop& stop, const OpenRequest& ope
 // Flags, length of the name, free descriptors, the name: the kernel's own order.
 Answer Guard::failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open) {
   if (auto answer = untold(task, stop, event, open.named)) return *std::move(answer);
-  event.objects.push_back({open.named.text, "", {}});
+  event.objects.push_back(object_of(open.named));
   event.lookup_failed = true;
   if (!enforcing() || options_.model != Model::Sealed) {
     return observed(stop, std::move(event), false);
   }
-  open_how how = open.how;
-  if (flags_are_known(how)) how.resolve = 0;  // else they are the failure
-  auto track = begin_open(task, stop, how);
+  // Flags that the kernel does not know are the failure.
+  auto track = begin_open(task, stop, open, flags_are_known(open.how) ? 0 : open.how.resolve);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
   track->flight.event = kept(std::move(event), false);
   auto put = put_failing_name(*track, stop, open.named);
@@ -360,7 +344,7 @@ Finished Guard::finish_open(Task& task, InFlight& flight, int64_t& result) {
     next.resolve = true;  // it was there when O_CREAT was taken away, and is gone now
   } else if (result == -EEXIST && flight.exclusive_added) {
     next.resolve = true;  // it was not there when O_EXCL was added
-  } else if (result < 0 && !next.resolve && policy_.needs().stat) {
+  } else if (result < 0 && !restarts(result) && !next.resolve && policy_.needs().stat) {
     next.resolve = true;  // where it failed may be nothing to be told
   } else {
     return Finished::Done;

@@ -78,7 +78,8 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
     if (decision.allowed()) decision = judge(new_ops, to);
     if (holds_own_file(from) || (exchange && holds_own_file(to))) decision = Decision{};
   } else {
-    decision = judge(PathOp::Create, to);
+    // A second name would be no own file's any more.
+    decision = is_own_file(from.name) ? Decision{} : judge(PathOp::Create, to);
   }
   if (!decision.allowed()) return decision;
   auto wider = widens(from, to);
@@ -87,7 +88,9 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
   event.reason = "the new name would grant " + std::string(path_op_name(wider->op)) +
                  ", which the old one does not";
   wider->verdict = Verdict::Deny;
-  wider->error = EXDEV;  // mv and ln then fall back to a copy, which is judged by itself
+  // mv and ln then fall back to a copy, which is judged by itself; but a name that is not to be
+  // known of answers as if it were not there.
+  wider->error = hides(from.name) ? EACCES : EXDEV;
   return *wider;
 }
 

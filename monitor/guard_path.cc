@@ -256,7 +256,7 @@ std::optional<Answer> Guard::untold(Task& task, const Stop& stop, const Event& e
 
 Answer Guard::failed_name(Task& task, const Stop& stop, Event event, Named& named) {
   if (auto answer = untold(task, stop, event, named)) return *std::move(answer);
-  if (event.objects.empty()) event.objects.push_back({named.text, "", {}});
+  if (event.objects.empty()) event.objects.push_back(object_of(named));
   event.lookup_failed = true;
   if (!enforcing() || options_.model != Model::Sealed) {
     return observed(stop, std::move(event), false);

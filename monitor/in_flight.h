@@ -18,6 +18,10 @@
 
 namespace callgate {
 
+// -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not the
+// result the program sees, unless a handler comes first (signal(7)).
+constexpr bool restarts(int64_t result) { return result >= -516 && result <= -512; }
+
 // What the exit stop means.
 enum class After : uint8_t {
   Finish,      // restore, record
@@ -51,6 +55,7 @@ struct InFlight {
   Abi abi = Abi::X86_64;
   const SyscallRow* row = nullptr;
   bool redirected = false;             // registers differ from `original`
+  bool returns_itself = false;         // through the return stub: no exit stop is asked for
   std::optional<Registers> original;   // always there when redirected
   ArgumentArea::Slot slot;
   std::vector<UniqueFd> pins;          // what /proc/<keeper>/fd/<n> leads to while the call runs

@@ -108,9 +108,12 @@ void Launch::run(int monitor, int report, const sigset_t& signal_mask) const {
   const std::vector<char*> environment = pointers(environment_);
   std::vector<char*> shell = {const_cast<char*>("sh"), const_cast<char*>(path_.c_str())};  // NOLINT
   shell.insert(shell.end(), argv.begin() + 1, argv.end());
-  const auto fail = [&](LaunchReport::Step step, int error) {
+  const auto tell = [&](LaunchReport::Step step, int error) {
     const LaunchReport told{step, error};
     static_cast<void>(!::write(report, &told, sizeof told));
+  };
+  const auto fail = [&](LaunchReport::Step step, int error) {
+    tell(step, error);
     _exit(127);
   };
 
@@ -152,6 +155,7 @@ void Launch::run(int monitor, int report, const sigset_t& signal_mask) const {
   if (answer != kHandshakeAnswer) fail(LaunchReport::Step::Handshake, errno);
 
   sigprocmask(SIG_SETMASK, &signal_mask, nullptr);
+  tell(LaunchReport::Step::Ready, 0);
   execve(path_.c_str(), argv.data(), environment.data());
   if (errno == ENOEXEC) execve("/bin/sh", shell.data(), environment.data());
   fail(LaunchReport::Step::Exec, errno);

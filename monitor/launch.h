@@ -16,9 +16,10 @@
 
 namespace callgate {
 
-// How far the start got, as the program's process tells it.
+// How far the start got, as the program's process tells it, or (Trace) the monitor. Ready: all that
+// is left is execve.
 struct LaunchReport {
-  enum class Step : int { Failed, Filter, Handshake, Exec };
+  enum class Step : int { Failed, Trace, Filter, Handshake, Ready, Exec };
   Step step = Step::Failed;
   int error = 0;
 };

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -51,6 +52,28 @@ Result<std::string> long_directory_name(int fd) {
     CALLGATE_TRY(const std::string leaf, entry_name(parent.get(), st));
     tail = "/" + leaf + tail;
     current = std::move(parent);
+  }
+  return Error{ENAMETOOLONG};
+}
+
+Result<std::string> long_object_name(int fd, const std::string& task) {
+  struct stat st {};
+  if (::fstat(fd, &st) != 0) return last_error();
+  if (S_ISDIR(st.st_mode)) return long_directory_name(fd);
+  std::vector<std::string> near = {task + "/cwd"};
+  std::error_code error;
+  std::filesystem::directory_iterator descriptors(task + "/fd", error);
+  while (!error && descriptors != std::filesystem::directory_iterator()) {
+    near.push_back(descriptors->path());
+    descriptors.increment(error);
+  }
+  for (const std::string& place : near) {
+    const UniqueFd directory(::open(place.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.valid()) continue;
+    auto leaf = entry_name(directory.get(), st);
+    if (!leaf.ok()) continue;
+    CALLGATE_TRY(const std::string name, long_directory_name(directory.get()));
+    return name + "/" + *leaf;
   }
   return Error{ENAMETOOLONG};
 }

@@ -12,4 +12,9 @@ namespace callgate {
 // EACCES or ENOENT where a directory on the way cannot be read.
 Result<std::string> long_directory_name(int fd);
 
+// The same for any object. No way leads from a file to its directory: its name is looked for in the
+// directories that `task` ("/proc/<tid>") has at hand, its working directory and those it has
+// open. ENAMETOOLONG when it is in none of them.
+Result<std::string> long_object_name(int fd, const std::string& task);
+
 }  // namespace callgate

@@ -9,6 +9,7 @@ namespace callgate {
 namespace {
 
 constexpr uint64_t kMostVectors = 1024;  // UIO_MAXIOV
+constexpr uint64_t kMostControl = 8192;  // with the most vectors it still fits a slot
 
 // The two layouts of struct msghdr; widths differ, the order does not.
 template <typename Word>
@@ -27,13 +28,15 @@ template <typename Word>
 Result<Message> read_as(const TraceeMemory& memory, TraceeAddr at) {
   CALLGATE_TRY(const auto header, memory.read_value<Header<Word>>(at));
   Message message;
-  if (header.vector_count > kMostVectors) return Error{EMSGSIZE};
-  if (header.name_length < 0) return Error{EINVAL};
+  // In the order of __copy_msghdr: without a name its length means nothing.
+  if (header.name != 0 && header.name_length < 0) return Error{EINVAL};
   if (header.name != 0 && header.name_length > 0) {
     // Longer names are cut to sockaddr_storage, as __copy_msghdr does.
-    message.name.resize(std::min(static_cast<size_t>(header.name_length), sizeof(sockaddr_storage)));
+    message.name.resize(
+        std::min(static_cast<size_t>(header.name_length), sizeof(sockaddr_storage)));
     CALLGATE_TRY([[maybe_unused]] Unit read, memory.read(TraceeAddr{header.name}, message.name));
   }
+  if (header.vector_count > kMostVectors) return Error{EMSGSIZE};
   message.vector_count = header.vector_count;
   message.vectors.resize(static_cast<size_t>(header.vector_count) * 2 * sizeof(Word));
   CALLGATE_TRY([[maybe_unused]] Unit read,
@@ -56,6 +59,10 @@ Result<TraceeAddr> put_as(ArgumentArea::Slot& slot, const Message& message) {
   header.vectors = static_cast<Word>(vectors);
   header.vector_count = static_cast<Word>(message.vector_count);
   header.control = static_cast<Word>(message.control);
+  if (!message.sealed_control.empty()) {
+    CALLGATE_TRY(const TraceeAddr control, slot.put(message.sealed_control));
+    header.control = static_cast<Word>(control);
+  }
   header.control_length = static_cast<Word>(message.control_length);
   header.flags = message.flags;
   return slot.put_value(header);
@@ -65,6 +72,12 @@ Result<TraceeAddr> put_as(ArgumentArea::Slot& slot, const Message& message) {
 
 Result<Message> read_message(const TraceeMemory& memory, TraceeAddr at, Abi abi) {
   return pointer_size(abi) == 4 ? read_as<uint32_t>(memory, at) : read_as<uint64_t>(memory, at);
+}
+
+Status seal_control(const TraceeMemory& memory, Message& message) {
+  if (message.control_length > kMostControl) return Error{ENOBUFS};
+  message.sealed_control.resize(static_cast<size_t>(message.control_length));
+  return memory.read(TraceeAddr{message.control}, message.sealed_control);
 }
 
 Result<TraceeAddr> put_message(ArgumentArea::Slot& slot, const Message& message, Abi abi) {

@@ -26,6 +26,13 @@ std::shared_ptr<Process> Mirror::process(pid_t pid) const {
   return found == processes_.end() ? nullptr : found->second.process.lock();
 }
 
+std::vector<pid_t> Mirror::tasks() const {
+  std::vector<pid_t> tids;
+  tids.reserve(tasks_.size());
+  for (const auto& [tid, task] : tasks_) tids.push_back(tid);
+  return tids;
+}
+
 std::vector<pid_t> Mirror::processes() const {
   std::vector<pid_t> pids;
   pids.reserve(processes_.size());
@@ -66,7 +73,8 @@ Task& Mirror::add_child(pid_t tid, const Task& parent, uint64_t clone_flags, pid
     task->process->parent = ppid;
     task->process->executable = parent.process->executable;
   }
-  task->files = (clone_flags & CLONE_FILES) != 0 ? parent.files : std::make_shared<DescriptorTable>();
+  task->files =
+      (clone_flags & CLONE_FILES) != 0 ? parent.files : std::make_shared<DescriptorTable>();
   task->fs = (clone_flags & CLONE_FS) != 0 ? parent.fs : std::make_shared<FsContext>();
   // A copied address space has the area where the original has it.
   task->memory = (clone_flags & CLONE_VM) != 0 ? parent.memory

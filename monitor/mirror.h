@@ -7,16 +7,15 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "arch/abi.h"
 #include "arch/result.h"
 #include "monitor/in_flight.h"
+#include "monitor/naive_mirror.h"
 #include "monitor/proc_files.h"
 #include "monitor/socket_facts.h"
 
@@ -35,6 +34,7 @@ struct Process {
   pid_t parent = 0;
   std::shared_ptr<const std::string> executable;
   bool pretends_undumpable = false;  // PR_SET_DUMPABLE 0 was answered as done
+  pid_t executing = 0;               // the thread whose execve is under way in the kernel
 };
 
 struct Task {
@@ -50,12 +50,13 @@ struct Task {
   std::shared_ptr<DescriptorTable> files;
   std::shared_ptr<FsContext> fs;
   std::shared_ptr<AddressSpace> memory;
-  std::unique_ptr<InFlight> in_flight;  // a call we follow to its exit stop
-  Retry retry;                          // what the next stop of the same call should know
-  int held_status = 0;                  // Held: the wait status that waits to be handled, 0: none
-  bool interrupted = false;             // a PTRACE_INTERRUPT of ours is under way
-  bool reads_own_mask = false;          // opened its /proc/.../status, which shows the CPU mask
-  bool vforking = false;                // asleep in vfork until the child lets go
+  std::unique_ptr<InFlight> in_flight;       // a call we follow to its exit stop
+  Retry retry;                               // what the next stop of the same call should know
+  std::unique_ptr<Credentials> credentials;  // of a root run, once asked for; null: to be read
+  int held_status = 0;          // Held: the wait status that waits to be handled, 0: none
+  bool interrupted = false;     // a PTRACE_INTERRUPT of ours is under way
+  bool reads_own_mask = false;  // opened its /proc/.../status, which shows the CPU mask
+  bool vforking = false;        // asleep in vfork until the child lets go
 };
 
 class Mirror {
@@ -63,7 +64,8 @@ class Mirror {
   Task* find(pid_t tid);
   // The first task of the sandbox.
   Task& add_root(pid_t tid, pid_t parent);
-  // A child made by `parent` with these clone flags (CLONE_VM, CLONE_FILES, CLONE_FS, CLONE_THREAD).
+  // A child made by `parent` with these clone flags (CLONE_VM, CLONE_FILES, CLONE_FS,
+  // CLONE_THREAD).
   Task& add_child(pid_t tid, const Task& parent, uint64_t clone_flags, pid_t tgid, pid_t ppid);
   // A task whose maker cannot tell what it shares with whom: the kernel is asked (kcmp). EPERM or
   // ENOSYS where it does not answer; nothing is added then.
@@ -81,6 +83,7 @@ class Mirror {
   [[nodiscard]] bool has_task(pid_t tid) const { return tasks_.contains(tid); }
   [[nodiscard]] std::shared_ptr<Process> process(pid_t pid) const;
   [[nodiscard]] std::vector<pid_t> processes() const;
+  [[nodiscard]] std::vector<pid_t> tasks() const;
   template <typename F>
   void each(F&& f) {
     for (auto& [tid, task] : tasks_) f(*task);
@@ -89,12 +92,7 @@ class Mirror {
   void learn_socket(uint64_t inode, SocketFacts facts);
   [[nodiscard]] const SocketFacts* socket(uint64_t inode) const;
 
-  // The table of descriptors by number that the naive model believes in.
-  void learn_number(pid_t pid, int fd, SocketFacts facts) { by_number_[{pid, fd}] = facts; }
-  [[nodiscard]] const SocketFacts* socket_by_number(pid_t pid, int fd) const {
-    auto found = by_number_.find({pid, fd});
-    return found == by_number_.end() ? nullptr : &found->second;
-  }
+  NaiveMirror& naive() { return naive_; }
 
   // Compares the task set, and for every two tasks what they share, with the kernel (kcmp); the
   // first difference in words, empty when there is none. For tests.
@@ -111,7 +109,7 @@ class Mirror {
   std::unordered_map<pid_t, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, ProcessEntry> processes_;
   std::unordered_map<uint64_t, SocketFacts> sockets_;
-  std::map<std::pair<pid_t, int>, SocketFacts> by_number_;
+  NaiveMirror naive_;  // for the model of that name alone
 };
 
 }  // namespace callgate

@@ -4,20 +4,20 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include <algorithm>
+#include <string>
+
+#include "monitor/clock.h"
 #include "monitor/proc_files.h"
 
 namespace callgate {
 namespace {
 
-constexpr int64_t kComputesAfterNs = 4'000'000;  // without a call: it computes, or it sleeps
-constexpr int64_t kEagerNs = 200'000;            // from one call to the next, waking included
-constexpr int64_t kCrowdedNs = 1'000'000;        // between two looks at who else runs here
-
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
+constexpr int64_t kLeavesAfterNs = 4'000'000;  // without a call: it computes, or it sleeps
+constexpr int64_t kComputesAfterNs = 300'000;  // without a call: the place is another's if it calls
+constexpr int64_t kSharesNs = 50'000;          // between calls; about what waking elsewhere costs
+constexpr int64_t kLongGapNs = 1'000'000;      // longer ones tell no more
+constexpr int64_t kCrowdedNs = 1'000'000;      // between two looks at who else runs here
 
 void on_alarm(int) {}  // interrupts waitpid, no more
 
@@ -33,28 +33,49 @@ Placement::Placement(bool enabled) {
   CPU_SET(static_cast<size_t>(cpu_), &one);
   struct sigaction action {};
   action.sa_handler = on_alarm;  // no SA_RESTART
-  enabled_ = sigaction(SIGALRM, &action, nullptr) == 0 && sched_setaffinity(0, sizeof one, &one) == 0;
+  enabled_ =
+      sigaction(SIGALRM, &action, nullptr) == 0 && sched_setaffinity(0, sizeof one, &one) == 0;
 }
 
 void Placement::arm(bool on) {
   if (armed_ == on) return;
   armed_ = on;
   itimerval timer{};
-  if (on) timer.it_interval.tv_usec = timer.it_value.tv_usec = kComputesAfterNs / 1000;
+  if (on) timer.it_interval.tv_usec = timer.it_value.tv_usec = kLeavesAfterNs / 1000;
   setitimer(ITIMER_REAL, &timer, nullptr);
 }
 
-// Two tasks that both run would take turns on one CPU while another idles: the second stays away
-// as long as the first really runs.
-bool Placement::make_room(pid_t for_tid, int64_t now) {
-  if (current_ == 0 || current_ == for_tid) return true;
+// Whether the one that called here last, if it is another, runs or waits for the CPU.
+bool Placement::other_runs_here(pid_t tid) const {
+  if (current_ == 0 || current_ == tid) return false;
   auto found = tasks_.find(current_);
-  if (found == tasks_.end() || !found->second.placed) return true;
-  if (now - found->second.last_call_ns < kComputesAfterNs) {
-    auto status = read_task_status(current_);
-    if (status.ok() && status->state == 'R') return false;
+  if (found == tasks_.end() || found->second.where != Where::Here) return false;
+  auto text = read_whole_file("/proc/" + std::to_string(current_) + "/syscall");
+  return text.ok() && text->starts_with("running");
+}
+
+bool Placement::move(pid_t tid, Placed& task, Where where) {
+  if (task.where == where) return true;
+  if (task.where == Where::Own && sched_getaffinity(tid, sizeof task.own, &task.own) != 0) {
+    return false;
   }
-  give_back(current_, found->second);
+  const auto here = static_cast<size_t>(cpu_);
+  cpu_set_t mask = task.own;
+  if (where == Where::Here) {
+    if (!CPU_ISSET(here, &task.own)) return false;
+    CPU_ZERO(&mask);
+    CPU_SET(here, &mask);
+  } else if (where == Where::Away) {
+    CPU_CLR(here, &mask);
+  }
+  if (CPU_COUNT(&mask) == 0 || sched_setaffinity(tid, sizeof mask, &mask) != 0) return false;
+  task.where = where;
+  if (where == Where::Here) {
+    current_ = tid;
+  } else if (current_ == tid) {
+    current_ = 0;
+  }
+  if (where != Where::Own) arm(true);
   return true;
 }
 
@@ -62,64 +83,60 @@ void Placement::on_call(pid_t tid) {
   if (!enabled_) return;
   Placed& task = tasks_[tid];
   if (task.never) return;
-  const int64_t now = now_ns();
-  const bool eager = now - task.last_call_ns < kEagerNs;
+  const int64_t now = clock_ns(CLOCK_MONOTONIC);
+  const int64_t gap = std::min(now - task.last_call_ns, kLongGapNs);
+  task.usual_gap_ns += (gap - task.usual_gap_ns) / 4;
   task.last_call_ns = now;
-  if (task.placed) {
+  if (task.where == Where::Here && (current_ == tid || now < task.not_before_ns)) {
     current_ = tid;
     return;
   }
-  // Who calls this often would spend more time being woken elsewhere than it computes: it shares.
-  if (!eager && now < task.not_before_ns) return;
-  if (!eager && !make_room(tid, now)) {
+  if (now < task.not_before_ns) return;
+  if (other_runs_here(tid)) {
     task.not_before_ns = now + kCrowdedNs;
-    return;
+    Placed& other = tasks_[current_];
+    const bool shares = task.usual_gap_ns < kSharesNs;
+    const bool other_computes = now - other.last_call_ns > kComputesAfterNs;
+    if (other_computes || !shares || other.usual_gap_ns >= kSharesNs) {
+      // Both would take turns on one CPU while another idles.
+      if (!shares || !other_computes || !move(current_, other, Where::Away)) {
+        move(tid, task, Where::Own);
+        return;
+      }
+    }
   }
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(static_cast<size_t>(cpu_), &one);
-  if (sched_getaffinity(tid, sizeof task.own, &task.own) != 0 ||
-      !CPU_ISSET(static_cast<size_t>(cpu_), &task.own) ||
-      sched_setaffinity(tid, sizeof one, &one) != 0) {
+  if (task.where == Where::Here) {
+    current_ = tid;
+  } else if (!move(tid, task, Where::Here)) {
     task.never = true;
-    return;
   }
-  task.placed = true;
-  current_ = tid;
-  arm(true);
 }
 
 void Placement::on_child(pid_t parent, pid_t child) {
   auto found = tasks_.find(parent);
   if (found == tasks_.end()) return;
+  // The kernel gave it its parent's mask, and most parents wait for their child: it takes the
+  // place.
   Placed born = found->second;
-  born.not_before_ns = 0;
-  // It will want the other CPU as soon as it runs beside its parent; until it calls, it has it.
-  if (born.placed) give_back(child, born);
+  born.not_before_ns = clock_ns(CLOCK_MONOTONIC) + kCrowdedNs;
   tasks_[child] = born;
-}
-
-void Placement::give_back(pid_t tid, Placed& task) {
-  if (task.placed) sched_setaffinity(tid, sizeof task.own, &task.own);
-  task.placed = false;
-  if (current_ == tid) current_ = 0;
 }
 
 void Placement::on_own_affinity(pid_t tid, bool sets) {
   if (!enabled_) return;
   Placed& task = tasks_[tid];
-  give_back(tid, task);
+  move(tid, task, Where::Own);
   if (sets) task.never = true;
 }
 
 void Placement::tick() {
   if (!enabled_) return;
-  const int64_t now = now_ns();
+  const int64_t now = clock_ns(CLOCK_MONOTONIC);
   bool any = false;
   for (auto& [tid, task] : tasks_) {
-    if (!task.placed) continue;
-    if (now - task.last_call_ns >= kComputesAfterNs) {
-      give_back(tid, task);
+    if (task.where == Where::Own) continue;
+    if (task.where == Where::Away || now - task.last_call_ns >= kLeavesAfterNs) {
+      move(tid, task, Where::Own);
     } else {
       any = true;
     }

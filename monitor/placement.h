@@ -1,7 +1,8 @@
 // Where tracees run. A tracer and its tracee on one CPU wake each other five to ten times faster
 // than across CPUs, so a task that keeps calling is placed on the monitor's CPU, and given its own
-// mask back once it computes instead, or when another one runs there. The mask that the program
-// set, and the one it reads, stay the program's own.
+// mask back once it computes instead. Two tasks that both compute never have to share it: who calls
+// more takes the place, and the other goes elsewhere. The mask that the program set, and the one it
+// reads, stay the program's own.
 #pragma once
 
 #include <sched.h>
@@ -28,21 +29,27 @@ class Placement {
   void forget(pid_t tid);
 
  private:
-  struct Placed {
-    cpu_set_t own{};             // the task's own mask
-    int64_t last_call_ns = 0;
-    int64_t not_before_ns = 0;   // crowded out: no further attempt until then
-    bool placed = false;
-    bool never = false;          // the program set a mask, or it cannot be changed
+  enum class Where : uint8_t {
+    Own,   // under the task's own mask
+    Here,  // on the monitor's CPU alone
+    Away,  // on any other of its own
   };
-  bool make_room(pid_t for_tid, int64_t now);
-  void give_back(pid_t tid, Placed& task);
+  struct Placed {
+    cpu_set_t own{};  // the task's own mask, once it has been moved
+    int64_t last_call_ns = 0;
+    int64_t usual_gap_ns = 0;   // between two calls, smoothed
+    int64_t not_before_ns = 0;  // no look at who else runs here until then
+    Where where = Where::Own;
+    bool never = false;  // the program set a mask, or it cannot be changed
+  };
+  [[nodiscard]] bool other_runs_here(pid_t tid) const;
+  bool move(pid_t tid, Placed& task, Where where);
   void arm(bool on);
 
   bool enabled_ = false;
   int cpu_ = 0;
   bool armed_ = false;
-  pid_t current_ = 0;  // the one task that is placed and was last seen calling
+  pid_t current_ = 0;  // of those that are here, the one that called last
   std::unordered_map<pid_t, Placed> tasks_;
 };
 

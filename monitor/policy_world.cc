@@ -3,10 +3,13 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -111,6 +114,21 @@ std::vector<std::string> RealWorld::profile_names() {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+bool RealWorld::ignores_case(const std::string& directory) {
+  // vfat, exfat, ntfs, ntfs3, hfs, hfs+, cifs, smb: which of their mounts do is not told.
+  constexpr std::array<long, 8> kLoose = {0x4d44, 0x2011bab0, 0x5346544e, 0x7366746e,
+                                          0x4244, 0x482b,     0xff534d42, 0xfe534d42};
+  constexpr long kCasefold = 0x40000000;  // FS_CASEFOLD_FL: ext4, f2fs, tmpfs, by directory
+  const UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct statfs fs {};
+  const int known = fd.valid() ? fstatfs(fd.get(), &fs) : statfs(directory.c_str(), &fs);
+  if (known != 0) return false;
+  const auto type = static_cast<long>(static_cast<uint32_t>(fs.f_type));
+  if (std::find(kLoose.begin(), kLoose.end(), type) != kLoose.end()) return true;
+  long flags = 0;
+  return fd.valid() && ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & kCasefold) != 0;
 }
 
 Result<std::string> RealWorld::canonical(const std::string& path) {

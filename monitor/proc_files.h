@@ -16,7 +16,8 @@ namespace callgate {
 
 // Whole contents; errno of open or read.
 Result<std::string> read_whole_file(const std::string& path);
-// readlink with a buffer for any name the kernel will give (up to 4095 bytes); ENAMETOOLONG past it.
+// readlink with a buffer for any name the kernel will give (up to 4095 bytes); ENAMETOOLONG past
+// it.
 Result<std::string> read_link(const std::string& path);
 
 // The credentials by which the kernel judges a task's file access.
@@ -32,14 +33,16 @@ struct TaskStatus {
   pid_t tgid = 0;
   pid_t parent = 0;
   pid_t tracer = 0;
-  char state = '?';  // R, S, D, T, t, Z, X
+  char state = '?';      // R, S, D, T, t, Z, X
   uint64_t pending = 0;  // signals pending to the thread or its process
   uint64_t blocked = 0;
   uint64_t ignored = 0;
   Credentials credentials;
 };
-// ESRCH or ENOENT when there is no such task.
+// ESRCH or ENOENT when there is no such task; ESRCH also where a credential is missing in the text:
+// what cannot be told is never root.
 Result<TaskStatus> read_task_status(pid_t tid);
+Result<TaskStatus> parse_task_status(std::string_view text);
 
 struct Mapping {
   uint64_t start = 0;
@@ -55,7 +58,12 @@ std::vector<Mapping> parse_mappings(std::string_view text);
 
 // The O_* flags of a task's descriptor (fdinfo). EBADF when it is not open.
 Result<int> descriptor_flags(pid_t tid, int fd);
+Result<int> parse_descriptor_flags(std::string_view text);
 // The pid a task's pidfd stands for (fdinfo "Pid:"); EBADF when it is no pidfd.
 Result<pid_t> pidfd_target(pid_t tid, int fd);
+Result<pid_t> parse_pidfd_target(std::string_view text);
+
+// Where proc file systems are mounted, from the text of a mountinfo.
+std::vector<std::string> parse_proc_mounts(std::string_view text);
 
 }  // namespace callgate

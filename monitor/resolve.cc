@@ -10,7 +10,6 @@
 #include <array>
 #include <climits>
 #include <deque>
-#include <sstream>
 
 #include "monitor/identity.h"
 #include "monitor/open_path.h"
@@ -65,7 +64,9 @@ std::deque<std::string> split(std::string_view path) {
     if (begin == std::string_view::npos) break;
     path.remove_prefix(begin);
     const size_t end = std::min(path.find('/'), path.size());
-    parts.emplace_back(path.substr(0, end));
+    const std::string_view part = path.substr(0, end);
+    // One "." is as good as two thousand, and costs a call.
+    if (part != "." || parts.empty() || parts.back() != ".") parts.emplace_back(part);
     path.remove_prefix(end);
   }
   return parts;
@@ -261,15 +262,9 @@ Result<Place> Resolver::Walk::run(std::string_view path) {
 
 Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
     : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
-  // 24 29 0:22 / /proc rw,relatime - proc proc rw
   auto mounts = read_whole_file("/proc/self/mountinfo");
   if (!mounts.ok()) return;
-  std::istringstream lines(*mounts);
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" - proc ") == std::string::npos) continue;
-    std::istringstream words(line);
-    std::string skipped, root, point;
-    words >> skipped >> skipped >> skipped >> root >> point;
+  for (const std::string& point : parse_proc_mounts(*mounts)) {
     if (point != "/proc" && !point.starts_with("/proc/")) other_procs_.push_back(point + "/");
   }
 }

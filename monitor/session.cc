@@ -38,7 +38,7 @@ Result<Channel> make_channel() {
 // The monitor process. Its exit status is of no interest: what matters went over the channel.
 [[noreturn]] void monitor_main(const SessionOptions& options, const Policy& policy,
                                ArgumentArea& area, pid_t front, pid_t root, UniqueFd to_front,
-                               UniqueFd to_root,
+                               UniqueFd to_root, UniqueFd report,
                                const std::function<std::unique_ptr<EventSink>()>& make_sink) {
   // Out of reach of the terminal's signals and of the program's group; gone with the front, until
   // the program has ended.
@@ -53,14 +53,20 @@ Result<Channel> make_channel() {
     setrlimit(RLIMIT_NOFILE, &most);
   }
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a log that grows too large is a log that cannot be written
   std::unique_ptr<EventSink> sink = make_sink();
   Tracer tracer(options, policy, area, *sink, {front, getpid()});
   char byte = 0;
   if (::read(to_root.get(), &byte, 1) != 1) _exit(1);
-  if (!tracer.seize_root(root).ok()) _exit(2);
+  if (const auto seized = tracer.seize_root(root); !seized.ok()) {
+    const LaunchReport told{LaunchReport::Step::Trace, seized.error().code};
+    static_cast<void>(!::write(report.get(), &told, sizeof told));
+    _exit(2);
+  }
+  report.reset();  // from here on the program's process alone tells
   if (::write(to_root.get(), &kReady, 1) != 1) _exit(1);
   to_root.reset();
-  tracer.run([&](bool last) {
+  const bool complete = tracer.run([&](bool last) {
     prctl(PR_SET_PDEATHSIG, 0);
     // An audit wants the whole tree, and where nobody is left the summary comes first: then the
     // front waits for the channel to close.
@@ -68,7 +74,7 @@ Result<Channel> make_channel() {
   });
   sink->on_finish();
   sink.reset();
-  _exit(0);
+  _exit(complete ? 0 : 3);
 }
 
 // Signals that callgate passes on when they were meant for the program.
@@ -115,11 +121,22 @@ int front_main(pid_t root, pid_t monitor, const sigset_t& watched) {
 std::string launch_failure(const LaunchReport& report) {
   const std::string reason = std::strerror(report.error);
   switch (report.step) {
+    case LaunchReport::Step::Trace: {
+      const auto self = read_task_status(getpid());
+      const pid_t other = self.ok() ? self->tracer : 0;
+      return "the program cannot be traced: " + reason +
+             (other == 0
+                  ? " (callgate doctor says why)"
+                  : "; process " + std::to_string(other) +
+                        " traces callgate itself (another callgate, a debugger), and nothing "
+                        "that is traced so has a second tracer");
+    }
     case LaunchReport::Step::Filter:
       return "the filter cannot be loaded: " + reason;
     case LaunchReport::Step::Handshake:
       return "the filter is not live: " + reason;
     case LaunchReport::Step::Failed:
+    case LaunchReport::Step::Ready:
     case LaunchReport::Step::Exec:
       break;
   }
@@ -146,13 +163,16 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   // The privileged can reach the argument area's file through /proc/<pid>/map_files: as long as
   // there is anything to enforce, their opens are seen.
   const PolicyNeeds& needs = policy.needs();
-  const bool enforces = needs.paths || needs.attributes || needs.execute || needs.stat || needs.network;
+  const bool enforces =
+      needs.paths || needs.attributes || needs.execute || needs.stat || needs.network;
   if (enforces && geteuid() == 0) inputs.needs.paths = inputs.needs.attributes = true;
   inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
   // Core dumps are limited without a statement; only a privileged program could lift that.
   inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);
   inputs.observe_all = options.observe_all || !options.enforce;
+  inputs.naive = options.model == Model::Naive;
   inputs.co_schedule = options.co_schedule;
+  inputs.privileged = geteuid() == 0;
   inputs.area_segment = area->segment();
   inputs.window_end = ArgumentArea::kWindowEnd;
   auto filter = compile_filter(inputs);
@@ -189,13 +209,12 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   const pid_t front = getpid();
   const pid_t monitor = root < 0 ? -1 : fork();
   if (monitor == 0) {
-    report->a.reset();
     report->b.reset();
     control->b.reset();
     program->a.reset();
     sigprocmask(SIG_SETMASK, &before, nullptr);
-    monitor_main(options, policy, *area, front, root, std::move(control->a),
-                 std::move(program->b), make_sink);
+    monitor_main(options, policy, *area, front, root, std::move(control->a), std::move(program->b),
+                 std::move(report->a), make_sink);
   }
   program->a.reset();
   control->a.reset();
@@ -206,16 +225,16 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
     sigprocmask(SIG_SETMASK, &before, nullptr);
     return failure(std::string("no processes: ") + std::strerror(errno));
   }
-  static_cast<void>(!::write(program->b.get(), &monitor, sizeof monitor));
+  // Should it be gone by now, its end says so, not a signal.
+  ::send(program->b.get(), &monitor, sizeof monitor, MSG_NOSIGNAL);
   program->b.reset();
 
   LaunchReport told;
-  const ssize_t n = ::read(report->b.get(), &told, sizeof told);
-  result.started = n == 0;
-  if (n == sizeof told) {
+  while (::read(report->b.get(), &told, sizeof told) == sizeof told) {  // execve closes it
+    result.started = told.step == LaunchReport::Step::Ready;
     if (told.step == LaunchReport::Step::Exec) {
       result.exec_errno = told.error;
-    } else {
+    } else if (!result.started) {
       result.message = launch_failure(told);
     }
   }

@@ -57,6 +57,41 @@ Endpoint from_unix(std::span<const std::byte> bytes) {
   return endpoint;
 }
 
+Endpoint of_kind(Endpoint::Kind kind) {
+  Endpoint endpoint;
+  endpoint.kind = kind;
+  return endpoint;
+}
+
+Result<Endpoint> read_ip(std::span<const std::byte> bytes, sa_family_t family) {
+  constexpr size_t kV6Least = offsetof(sockaddr_in6, sin6_scope_id);  // SIN6_LEN_RFC2133
+  switch (family) {
+    case AF_INET:
+      if (bytes.size() < sizeof(sockaddr_in)) return Error{EINVAL};
+      return from_v4(bytes);
+    case AF_INET6:
+      if (bytes.size() < kV6Least) return Error{EINVAL};
+      return from_v6(bytes);
+    default:
+      return of_kind(Endpoint::Kind::Other);
+  }
+}
+
+// AF_UNSPEC on an IP socket. connect gives up the peer. Otherwise IPv4 sockets take it for AF_INET
+// (inet_bind, udp_sendmsg, raw_sendmsg). A raw IPv6 socket takes it for AF_INET6 (rawv6_sendmsg).
+// For UDP over IPv6 it means no address at all, but IPV6_ADDRFORM turns a connected IPv6 socket
+// into an IPv4 one behind our back: so there, too, it is read as IPv4, unless it is too short for
+// that.
+Result<Endpoint> read_unspecified_ip(std::span<const std::byte> bytes, const SocketFacts& facts,
+                                     NetOp op) {
+  if (op == NetOp::Connect) return Endpoint{};
+  if (facts.domain == AF_INET) return read_ip(bytes, AF_INET);
+  const NetFamily family = net_family(facts);
+  if (family != NetFamily::Udp && family != NetFamily::Tcp) return read_ip(bytes, AF_INET6);
+  if (op == NetOp::Send && bytes.size() < sizeof(sockaddr_in)) return Endpoint{};
+  return read_ip(bytes, AF_INET);
+}
+
 }  // namespace
 
 NetFamily net_family(const SocketFacts& facts) {
@@ -99,33 +134,28 @@ Result<Endpoint> read_endpoint(std::span<const std::byte> bytes, const SocketFac
                                NetOp op) {
   if (bytes.size() < sizeof(sa_family_t)) return Error{EINVAL};
   const auto family = copy_as<sa_family_t>(bytes);
-  constexpr size_t kV6Least = offsetof(sockaddr_in6, sin6_scope_id);  // SIN6_LEN_RFC2133
-  switch (family) {
+  // The socket, not the address, says how its bytes are read.
+  switch (facts.domain) {
     case AF_INET:
-      if (bytes.size() < sizeof(sockaddr_in)) return Error{EINVAL};
-      return from_v4(bytes);
     case AF_INET6:
-      if (bytes.size() < kV6Least) return Error{EINVAL};
-      return from_v6(bytes);
+      return family == AF_UNSPEC ? read_unspecified_ip(bytes, facts, op) : read_ip(bytes, family);
     case AF_UNIX:
+      if (family == AF_UNSPEC && op == NetOp::Connect) return Endpoint{};
+      if (family != AF_UNIX || bytes.size() > sizeof(sockaddr_un)) return Error{EINVAL};
       return from_unix(bytes);
-    case AF_UNSPEC:
-      if (op != NetOp::Connect && facts.domain == AF_INET) {
-        if (bytes.size() < sizeof(sockaddr_in)) return Error{EINVAL};
-        return from_v4(bytes);
-      }
-      return Endpoint{};
     case AF_NETLINK: {
-      Endpoint endpoint;
-      endpoint.kind = Endpoint::Kind::Netlink;
+      if (family == AF_UNSPEC && op == NetOp::Connect) return Endpoint{};
+      Endpoint endpoint = of_kind(Endpoint::Kind::Netlink);
       endpoint.netlink_protocol = facts.protocol;
       return endpoint;
     }
-    default: {
-      Endpoint endpoint;
-      endpoint.kind = Endpoint::Kind::Other;
-      return endpoint;
-    }
+    case AF_VSOCK:
+      if (family == AF_UNSPEC && op == NetOp::Connect) return Endpoint{};
+      return of_kind(Endpoint::Kind::Other);
+    case AF_PACKET:  // never looks at the family in an address it sends to
+      return of_kind(Endpoint::Kind::Other);
+    default:  // SMC and RDS, for two, carry IP addresses
+      return read_ip(bytes, family);
   }
 }
 

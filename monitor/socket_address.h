@@ -18,8 +18,8 @@ NetFamily net_family(const SocketFacts& facts);
 
 // The endpoint in `bytes`, for a socket with these facts. A pathname AF_UNIX address comes back as
 // UnixPath with the name as given (not yet canonical). EINVAL where the kernel would say so.
-// AF_UNSPEC is read as the kernel does: as IPv4 by bind and by UDP's sendto, as "dissolve"
-// (Kind::None) by connect.
+// AF_UNSPEC is read as the kernel does: as an address by bind and by a datagram's sendto, as
+// "dissolve" (Kind::None) by connect. A family that the socket does not take is Kind::Other.
 Result<Endpoint> read_endpoint(std::span<const std::byte> bytes, const SocketFacts& facts,
                                NetOp op);
 

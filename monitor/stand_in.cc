@@ -5,13 +5,7 @@
 namespace callgate {
 namespace {
 
-constexpr uint64_t kNobodys = ~uint64_t{0xffff};  // the kernel's own half, in either width
-
-Status put_name(Track& track, const Stop& stop, int path_index, const std::string& name) {
-  CALLGATE_TRY(const TraceeAddr at, track.flight.slot.put_string(name));
-  track.changed->set_argument(stop.abi, path_index, static_cast<uint64_t>(at));
-  return Unit{};
-}
+constexpr uint64_t kNobodys = ~uint64_t{0xffff};  // the kernel's own half
 
 void translate(Track& track, int kernel_says, int means) {
   if (kernel_says == means) return;
@@ -22,15 +16,24 @@ void translate(Track& track, int kernel_says, int means) {
   }
 }
 
+Status put_name(Track& track, const Stop& stop, int path_index, const std::string& name) {
+  CALLGATE_TRY(const TraceeAddr at, track.flight.slot.put_string(name));
+  track.changed->set_argument(stop.abi, path_index, static_cast<uint64_t>(at));
+  return Unit{};
+}
+
 }  // namespace
 
 Status put_failing_name(Track& track, const Stop& stop, const Named& named) {
   if (named.failed == Named::Failed::Read) {
-    if (named.error == ENAMETOOLONG) {
-      return put_name(track, stop, named.path_index, std::string(PATH_MAX, 'x'));
+    if (named.error == EFAULT && pointer_size(stop.abi) == 8) {
+      track.changed->set_argument(stop.abi, named.path_index, kNobodys);
+      return Unit{};
     }
-    track.changed->set_argument(stop.abi, named.path_index, kNobodys);
-    return Unit{};
+    // In 32 bits every address may be the program's, and EFAULT must not become another look at its
+    // memory.
+    translate(track, ENAMETOOLONG, named.error);
+    return put_name(track, stop, named.path_index, std::string(PATH_MAX, 'x'));
   }
   if (named.text.empty() && named.error == ENOENT) {  // refused before the walk
     return put_name(track, stop, named.path_index, "");

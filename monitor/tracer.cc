@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace callgate {
@@ -54,50 +55,72 @@ Status Tracer::seize_root(pid_t root) {
   return Unit{};
 }
 
-void Tracer::run(const std::function<void(bool)>& on_root_end) {
-  bool root_ended = false;
+bool Tracer::run(const std::function<void(bool)>& on_root_end) {
+  // Stops need no signal beside the wake-up; SIG_DFL ignores it anyway.
+  struct sigaction quiet {};
+  quiet.sa_handler = SIG_DFL;
+  quiet.sa_flags = SA_NOCLDSTOP;
+  sigaction(SIGCHLD, &quiet, nullptr);
+  size_t since_sweep = 0;
   while (!mirror_.empty() || !newborn_.empty()) {
     int raw = 0;
     const bool holding = hold_ && !hold_->waiting.empty();
-    const pid_t tid = waitpid(-1, &raw, __WALL | (holding ? WNOHANG : 0));
+    const bool orphans = std::exchange(newborn_met_, false);
+    const pid_t tid = waitpid(-1, &raw, __WALL | (holding || orphans ? WNOHANG : 0));
     if (tid == 0) {
-      recheck_waiting();
+      if (holding) recheck_waiting();
+      if (orphans) adopt_orphans();
       continue;
     }
+    newborn_met_ = orphans && !newborn_.empty();
     if (tid < 0) {
       if (errno == EINTR) {
         placement_.tick();
         continue;
       }
-      break;  // ECHILD: nothing left to wait for
+      return errno == ECHILD;  // nothing left to wait for
     }
-    const WaitStatus status(raw);
-    const bool ended =
-        status.kind() == WaitStatus::Kind::Exited || status.kind() == WaitStatus::Kind::Killed;
-    handle(tid, status);
-    if (ended && tid == root_ && !root_ended) {
-      root_ended = true;
-      on_root_end(mirror_.empty() && newborn_.empty());
-    }
-    if (options_.self_check && !stopping_) {
-      // What is half done in the kernel (an execve, an exit) differs for a moment.
-      std::string difference = mirror_.verify();
-      for (int i = 0; i < 50 && !difference.empty(); ++i) {
-        constexpr timespec kPause{0, 400'000};
-        nanosleep(&kPause, nullptr);
-        difference = mirror_.verify();
+    on_wait(tid, WaitStatus(raw), on_root_end);
+    // waitpid(-1) serves the youngest first, so a few that never pause would keep older ones from
+    // ever being served.
+    constexpr size_t kSweepAfter = 16;
+    if (++since_sweep < std::max(kSweepAfter, mirror_.size()) || hold_) continue;
+    since_sweep = 0;
+    for (const pid_t each : mirror_.tasks()) {
+      if (!hold_ && waitpid(each, &raw, __WALL | WNOHANG) == each) {
+        on_wait(each, WaitStatus(raw), on_root_end);
       }
-      if (!difference.empty()) {
-        dprintf(options_.report_fd, "callgate: the mirror differs: %s\n", difference.c_str());
-        stopping_ = true;
-        kill_all();
-      }
-    }
-    if (!sink_.healthy() && options_.stop_on_log_failure && !stopping_) {
-      stopping_ = true;
-      kill_all();
     }
   }
+  return true;
+}
+
+void Tracer::on_wait(pid_t tid, WaitStatus status, const std::function<void(bool)>& on_root_end) {
+  const bool ended =
+      status.kind() == WaitStatus::Kind::Exited || status.kind() == WaitStatus::Kind::Killed;
+  handle(tid, status);
+  if (ended && tid == root_ && !std::exchange(root_ended_, true)) {
+    on_root_end(mirror_.empty() && newborn_.empty());
+  }
+  if (options_.self_check && !stopping_) check_mirror();
+  if (!sink_.healthy() && options_.stop_on_log_failure && !stopping_) {
+    stopping_ = true;
+    kill_all();
+  }
+}
+
+void Tracer::check_mirror() {
+  // What is half done in the kernel (an execve, an exit) differs for a moment.
+  std::string difference = mirror_.verify();
+  for (int i = 0; i < 50 && !difference.empty(); ++i) {
+    constexpr timespec kPause{0, 400'000};
+    nanosleep(&kPause, nullptr);
+    difference = mirror_.verify();
+  }
+  if (difference.empty()) return;
+  dprintf(options_.report_fd, "callgate: the mirror differs: %s\n", difference.c_str());
+  stopping_ = true;
+  kill_all();
 }
 
 void Tracer::handle(pid_t tid, WaitStatus status) {
@@ -117,10 +140,11 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
   if (task == nullptr) {
     // A child whose parent's event has not come yet: it stays stopped until we know what it shares.
     newborn_[tid] = status.raw();
-    adopt_orphans();
+    newborn_met_ = true;  // its maker's event is mostly next
     return;
   }
   task->state = Task::State::Stopped;
+  if (waits_for_exec(*task, status)) return;
   if (hold_ && held_back(*task, status)) {
     hold_progress();
     return;
@@ -129,6 +153,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
 }
 
 void Tracer::handle_known(Task& task, WaitStatus status) {
+  if (task.in_flight && status.kind() != WaitStatus::Kind::Seccomp) settle(task);
   switch (status.kind()) {
     case WaitStatus::Kind::Seccomp:
       on_seccomp(task);
@@ -163,12 +188,19 @@ void Tracer::handle_known(Task& task, WaitStatus status) {
 void Tracer::resume(Task& task, int signal) {
   task.state = Task::State::Running;
   task.vforking = false;
-  const auto request = task.in_flight ? PTRACE_SYSCALL : PTRACE_CONT;
+  const bool to_exit = task.in_flight && !task.in_flight->returns_itself;
+  const auto request = to_exit ? PTRACE_SYSCALL : PTRACE_CONT;
   // ESRCH: it is dying, and its end will be reported.
   control(request, task.tid, 0, static_cast<uint64_t>(signal));
 }
 
-void Tracer::kill_process(pid_t pid) { ::kill(pid, SIGKILL); }
+// What must not go on and cannot be killed (a monitor without CAP_KILL, a program that has become
+// another user) is killed by the kernel, with all others, when the monitor ends.
+void Tracer::kill_process(pid_t pid) {
+  if (::kill(pid, SIGKILL) == 0 || errno == ESRCH) return;
+  dprintf(options_.report_fd, "callgate: process %d cannot be killed; everything is\n", pid);
+  std::abort();
+}
 
 void Tracer::kill_all() {
   for (const pid_t pid : mirror_.processes()) kill_process(pid);
@@ -212,16 +244,21 @@ void Tracer::on_seccomp(Task& task) {
     answer(task, *stop, Pretend{kHandshakeAnswer});
     return;
   }
-  if (stop->row != nullptr && stop->row->operation == Operation::Affinity) {
-    const auto target = static_cast<pid_t>(stop->arguments[0]);
+  if (task.in_flight && came_back(task, *stop)) return;
+  consider_stop(task, *stop);
+}
+
+void Tracer::consider_stop(Task& task, const Stop& stop) {
+  if (stop.row != nullptr && stop.row->operation == Operation::Affinity) {
+    const auto target = static_cast<pid_t>(stop.arguments[0]);
     placement_.on_own_affinity(target == 0 ? task.tid : target,
-                               stop->row->name == "sched_setaffinity");
+                               stop.row->name == "sched_setaffinity");
   } else {
     placement_.on_call(task.tid);
   }
-  Answer said = guard_.consider(task, *stop);
+  Answer said = guard_.consider(task, stop);
   if (std::exchange(task.reads_own_mask, false)) placement_.on_own_affinity(task.tid, true);
-  answer(task, *stop, std::move(said));
+  answer(task, stop, std::move(said));
 }
 
 void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
@@ -232,6 +269,7 @@ void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
   if (auto* track = std::get_if<Track>(&answer)) {
     if (track->changed && !track->changed->store(task.tid).ok()) return;  // it is gone
     task.in_flight = std::make_unique<InFlight>(std::move(track->flight));
+    if (task.in_flight->after == After::Exec) task.process->executing = task.tid;
     resume(task);
     return;
   }
@@ -265,29 +303,34 @@ void Tracer::on_exit_stop(Task& task) {
   if (!fetched.ok()) return;
   int64_t result = *fetched;
   if (flight->after == After::MapArea) {
-    finish_area(task);
+    finish_area(task, result);
     flight->original->restart_call(flight->abi);
     if (!flight->original->store(task.tid).ok()) return;
     resume(task);
     return;
   }
-  task.retry = Retry{};
-  const Finished finished = guard_.finish(task, *flight, result);
-  if (flight->redirected) {
-    // All argument registers and the number, also when the kernel is about to restart the call
-    // (-512..-516): it runs again from the program's own registers and is judged anew.
-    Registers& registers = *flight->original;
-    if (finished == Finished::RunAgain) {
-      registers.restart_call(flight->abi);
-    } else {
-      registers.set_result(flight->abi, result);
-    }
-    if (!registers.store(task.tid).ok()) return;
-  }
+  if (!conclude(task, *flight, result)) return;
   const pid_t tid = task.tid;
+  const auto process = task.process;
   flight.reset();
   resume(task);
   if (hold_ && hold_->acting && hold_->owner == tid) release_hold();
+  if (process->executing == tid) end_exec(*process);
+}
+
+bool Tracer::conclude(Task& task, InFlight& flight, int64_t result) {
+  task.retry = Retry{};
+  const Finished finished = guard_.finish(task, flight, result);
+  if (!flight.redirected) return true;
+  // All argument registers and the number, also when the kernel is about to restart the call
+  // (-512..-516): it runs again from the program's own registers and is judged anew.
+  Registers& registers = *flight.original;
+  if (finished == Finished::RunAgain) {
+    registers.restart_call(flight.abi);
+  } else {
+    registers.set_result(flight.abi, result);
+  }
+  return registers.store(task.tid).ok();
 }
 
 void Tracer::map_area(Task& task, const Stop& stop) {
@@ -302,22 +345,26 @@ void Tracer::map_area(Task& task, const Stop& stop) {
   registers->set_number(stop.abi, shmat_row->number[static_cast<size_t>(stop.abi)]);
   registers->set_argument(stop.abi, 0, static_cast<uint64_t>(area_.segment()));
   registers->set_argument(stop.abi, 1, ArgumentArea::kAddress);
-  registers->set_argument(stop.abi, 2, SHM_RDONLY);
+  registers->set_argument(stop.abi, 2, static_cast<uint64_t>(area_.attach_flags()));
   if (!registers->store(task.tid).ok()) return;
   task.in_flight = std::move(flight);
   resume(task);
 }
 
 // What lies at the address counts, not what shmat answered: another thread may have mapped it
-// first, or something else may be there.
-void Tracer::finish_area(Task& task) {
+// first, or something else may be there. Who is alone in its memory need not be doubted.
+void Tracer::finish_area(Task& task, int64_t answered) {
+  if (answered == static_cast<int64_t>(ArgumentArea::kAddress) && task.memory.use_count() == 1) {
+    task.memory->area = AddressSpace::Area::Mapped;
+    return;
+  }
   task.memory->area = AddressSpace::Area::Failed;
   auto mappings = read_mappings(task.tid);
   if (!mappings.ok()) return;
   for (const Mapping& mapping : *mappings) {
     if (mapping.start == ArgumentArea::kAddress && mapping.end == ArgumentArea::kWindowEnd &&
-        mapping.inode == static_cast<uint64_t>(area_.segment()) && mapping.read &&
-        !mapping.write && mapping.shared && mapping.name.starts_with("/SYSV")) {
+        mapping.inode == static_cast<uint64_t>(area_.segment()) && mapping.read && !mapping.write &&
+        mapping.shared && mapping.name.starts_with("/SYSV")) {
       task.memory->area = AddressSpace::Area::Mapped;
     }
   }

@@ -24,8 +24,9 @@ class Tracer {
 
   // Takes hold of the program before its first instruction; it waits until it is told to go on.
   Status seize_root(pid_t root);
-  // `on_root_end` is called when the first process is gone, with whether it was the last.
-  void run(const std::function<void(bool)>& on_root_end);
+  // `on_root_end` is called when the first process is gone, with whether it was the last. False: the
+  // kernel will not say what the tracees do, so the caller must end, and they with it.
+  [[nodiscard]] bool run(const std::function<void(bool)>& on_root_end);
 
  private:
   // Others are stopped while one task's call must not be raced.
@@ -38,20 +39,30 @@ class Tracer {
     uint64_t serial = 0;                // a release may begin the next one before we look again
   };
 
+  void on_wait(pid_t tid, WaitStatus status, const std::function<void(bool)>& on_root_end);
+  void check_mirror();
   void handle(pid_t tid, WaitStatus status);
   void handle_known(Task& task, WaitStatus status);
   void on_seccomp(Task& task);
   void answer(Task& task, const Stop& stop, Answer answer);
   void on_exit_stop(Task& task);
+  void consider_stop(Task& task, const Stop& stop);
+  // tracer_return.cc
+  bool came_back(Task& task, const Stop& stop);
+  void settle(Task& task);
+  // Ends the call under way with what the kernel answered; false when the task is gone.
+  bool conclude(Task& task, InFlight& flight, int64_t result);
   bool is_gone(pid_t child);
   void announce(const Process& process);
   void on_new_task(Task& parent);
   void on_exec(pid_t tgid);
+  bool waits_for_exec(Task& task, WaitStatus status);
+  void end_exec(Process& process);
   void on_end(pid_t tid, WaitStatus status);
   void on_event_stop(Task& task);
   bool is_handshake(const Task& task, const Stop& stop);
   void map_area(Task& task, const Stop& stop);
-  void finish_area(Task& task);
+  void finish_area(Task& task, int64_t answered);
   void adopt_orphans();
 
   void begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope);
@@ -74,13 +85,15 @@ class Tracer {
   Guard guard_;
   Placement placement_;
   pid_t root_ = 0;
+  bool root_ended_ = false;  // its number may come back
   bool handshake_done_ = false;
   bool stopping_ = false;
   std::unordered_map<pid_t, int> newborn_;  // stopped children whose parent's event is to come
+  bool newborn_met_ = false;                // some of them may have nobody to tell of them
   std::unordered_set<pid_t> early_;         // met, or gone, before their maker's event
   std::optional<Hold> hold_;
   uint64_t holds_ = 0;
-  std::deque<pid_t> wants_hold_;            // stopped at a call that needs a hold of its own
+  std::deque<pid_t> wants_hold_;  // stopped at a call that needs a hold of its own
 };
 
 // What the program's own start-up code asks for through the filter to prove that it is live.

@@ -3,6 +3,7 @@
 // directory a socket is bound in). A task that has been interrupted runs no further instruction of
 // its own before it stops, so once all have stopped nothing can change.
 #include <sched.h>
+#include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -81,6 +82,7 @@ void Tracer::hold_progress() {
     release_hold();
     return;
   }
+  if (owner->process->executing != 0) return;  // the end of that execve brings us back
   hold_->acting = true;
   const pid_t stop_owner = hold_->owner;
   Stop stop = hold_->stop;
@@ -163,7 +165,8 @@ void Tracer::release_hold() {
     const pid_t next = wants_hold_.front();
     wants_hold_.pop_front();
     Task* task = mirror_.find(next);
-    if (task != nullptr) on_seccomp(*task);
+    constexpr int kItsStop = SIGTRAP << 8 | 0x7f | PTRACE_EVENT_SECCOMP << 16;
+    if (task != nullptr && !waits_for_exec(*task, WaitStatus(kItsStop))) on_seccomp(*task);
   }
 }
 

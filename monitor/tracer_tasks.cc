@@ -8,16 +8,14 @@
 
 #include <algorithm>
 
+#include "monitor/clock.h"
 #include "monitor/tracer.h"
 
 namespace callgate {
 namespace {
 
-int64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
-}
+// The status of a stop that nobody but us asked for (PTRACE_INTERRUPT): to be resumed, no more.
+constexpr int kStopOfOurs = SIGTRAP << 8 | 0x7f | PTRACE_EVENT_STOP << 16;
 
 Result<pid_t> event_message(pid_t tid) {
   unsigned long message = 0;
@@ -41,9 +39,11 @@ uint64_t clone_flags(pid_t tid) {
 // The kernel's own copy of the arguments, as much of it as a record needs.
 std::vector<std::string> read_argv(pid_t pid) {
   constexpr size_t kMost = 64;
+  constexpr size_t kMostBytes = 64 << 10;
   std::vector<std::string> argv;
   auto text = read_whole_file("/proc/" + std::to_string(pid) + "/cmdline");
   if (!text.ok()) return argv;
+  text->resize(std::min(text->size(), kMostBytes));
   for (size_t at = 0; at < text->size() && argv.size() < kMost;) {
     const size_t end = std::min(text->find('\0', at), text->size());
     argv.push_back(text->substr(at, end - at));
@@ -64,7 +64,7 @@ bool Tracer::is_gone(pid_t child) {
 void Tracer::announce(const Process& process) {
   ProcessEvent event;
   event.kind = ProcessEvent::Kind::Started;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.pid = process.pid;
   event.parent = process.parent;
   sink_.on_process(event);
@@ -75,9 +75,8 @@ void Tracer::on_new_task(Task& parent) {
   auto child = event_message(parent.tid);
   if (child.ok() && mirror_.find(*child) == nullptr && !is_gone(*child)) {
     const bool same_parent = (flags & (CLONE_PARENT | CLONE_THREAD)) != 0;
-    Task& task =
-        mirror_.add_child(*child, parent, flags, *child,
-                          same_parent ? parent.process->parent : parent.process->pid);
+    Task& task = mirror_.add_child(*child, parent, flags, *child,
+                                   same_parent ? parent.process->parent : parent.process->pid);
     placement_.on_child(parent.tid, *child);
     if ((flags & CLONE_THREAD) == 0) announce(*task.process);
     if (stopping_) kill_process(task.process->pid);
@@ -122,6 +121,7 @@ void Tracer::on_exec(pid_t tgid) {
   Task& task = mirror_.exec(tgid, from);
   task.state = Task::State::Stopped;
   task.retry = Retry{};
+  task.credentials.reset();
   task.process->pretends_undumpable = false;
   auto flight = std::move(task.in_flight);
   const bool allowed = guard_.allows_image(task, flight.get());
@@ -131,18 +131,56 @@ void Tracer::on_exec(pid_t tgid) {
   }
   ProcessEvent event;
   event.kind = ProcessEvent::Kind::Executed;
-  event.time_ns = now_ns();
+  event.time_ns = clock_ns(CLOCK_REALTIME);
   event.pid = task.process->pid;
   event.parent = task.process->parent;
   event.executable = *task.process->executable;
-  event.argv = read_argv(tgid);
+  if (options_.observe_all) event.argv = read_argv(tgid);
   sink_.on_process(event);
   if (!allowed || stopping_) kill_process(tgid);
   if (from != tgid) placement_.forget(from);
+  task.process->executing = 0;
+  task.interrupted = false;
+  // Whoever stood at a call before is gone, and so is the call.
+  std::erase_if(wants_hold_, [&](pid_t tid) { return tid == tgid || tid == from; });
   const bool owner = hold_ && (hold_->owner == tgid || hold_->owner == from);
-  if (hold_ && hold_->waiting.erase(from) + hold_->waiting.erase(tgid) > 0) hold_progress();
-  resume(task);
-  if (owner) release_hold();
+  if (owner) {
+    resume(task);
+    release_hold();
+    return;
+  }
+  if (hold_) hold_->waiting.erase(from);
+  if (!hold_ || !held_back(task, WaitStatus(kStopOfOurs))) resume(task);
+  if (hold_) {
+    hold_->waiting.erase(tgid);
+    hold_progress();
+  }
+}
+
+// An execve by one thread ends the others and takes over their leader's number, whenever the kernel
+// gets to it: a stop of theirs that were answered meanwhile might set the registers of the new
+// image. True: the stop is kept until the execve has failed, or for ever.
+bool Tracer::waits_for_exec(Task& task, WaitStatus status) {
+  if (task.process->executing == 0 || task.process->executing == task.tid) return false;
+  task.state = Task::State::Held;
+  task.held_status = status.raw();
+  if (hold_ && hold_->waiting.erase(task.tid) > 0) hold_progress();
+  return true;
+}
+
+void Tracer::end_exec(Process& process) {
+  process.executing = 0;
+  std::vector<pid_t> kept;
+  mirror_.each([&](const Task& task) {
+    if (task.process.get() == &process && task.state == Task::State::Held) kept.push_back(task.tid);
+  });
+  for (const pid_t tid : kept) {
+    Task* task = mirror_.find(tid);
+    if (task != nullptr && task->state == Task::State::Held) {
+      handle(tid, WaitStatus(task->held_status));
+    }
+  }
+  hold_progress();
 }
 
 void Tracer::on_end(pid_t tid, WaitStatus status) {
@@ -151,12 +189,13 @@ void Tracer::on_end(pid_t tid, WaitStatus status) {
   Task* task = mirror_.find(tid);
   if (task == nullptr) early_.insert(tid);
   if (task != nullptr) {
-    auto process = task->process;
+    const auto process = task->process;
     mirror_.remove(tid);
+    if (process->executing == tid) end_exec(*process);
     if (!mirror_.has_process(process->pid)) {
       ProcessEvent event;
       event.kind = ProcessEvent::Kind::Exited;
-      event.time_ns = now_ns();
+      event.time_ns = clock_ns(CLOCK_REALTIME);
       event.pid = process->pid;
       event.parent = process->parent;
       event.wait_status = status.raw();

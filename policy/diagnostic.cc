@@ -1,6 +1,7 @@
 #include "policy/diagnostic.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -28,10 +29,31 @@ size_t decode_utf8(std::string_view s, uint32_t* code) {
   return length;
 }
 
+struct CodeRange {
+  uint32_t first;
+  uint32_t last;
+};
+// Controls, and what is not seen or turns the direction of what is.
+constexpr std::array<CodeRange, 15> kInvisible = {{{0x00, 0x1f},
+                                                   {0x7f, 0x9f},
+                                                   {0xad, 0xad},          // soft hyphen
+                                                   {0x34f, 0x34f},        // grapheme joiner
+                                                   {0x61c, 0x61c},        // Arabic letter mark
+                                                   {0x115f, 0x1160},      // Hangul fillers
+                                                   {0x180e, 0x180e},      // Mongolian separator
+                                                   {0x200b, 0x200f},      // zero width, marks
+                                                   {0x2028, 0x202e},      // separators, overrides
+                                                   {0x2060, 0x206f},      // joiners, isolates
+                                                   {0x3164, 0x3164},      // Hangul filler
+                                                   {0xfe00, 0xfe0f},      // variation selectors
+                                                   {0xfeff, 0xfeff},      // byte order mark
+                                                   {0xfff9, 0xfffb},      // annotations
+                                                   {0xe0000, 0xe0fff}}};  // tags
+
 bool invisible(uint32_t code) {
-  return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0xad ||
-         (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
-         (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
+  return std::any_of(kInvisible.begin(), kInvisible.end(), [code](const CodeRange& range) {
+    return code >= range.first && code <= range.last;
+  });
 }
 
 // Appends `bytes` escaped and returns how many columns a terminal gives them.
@@ -120,9 +142,11 @@ std::string format_mistake(std::string_view file, int line, std::string_view lin
 }
 
 std::string nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  if (word.size() > 64) return {};
+  constexpr size_t kLongest = 64;  // a name that somebody defined can be as long as a line
+  if (word.size() > kLongest) return {};
   std::string_view best;
   for (const std::string_view candidate : candidates) {
+    if (candidate.size() > kLongest) continue;
     // "exec" is nearer to "execute" than its edit distance says.
     if (!word.empty() && candidate.size() > word.size() &&
         distance(word, candidate.substr(0, word.size())) == 0 && best.empty()) {
@@ -132,6 +156,7 @@ std::string nearest(std::string_view word, std::span<const std::string_view> can
   // A third of the letters may be wrong; beyond that a suggestion is noise.
   size_t best_distance = std::max<size_t>(word.size() / 3, 1) + 1;
   for (const std::string_view candidate : candidates) {
+    if (candidate.size() > kLongest) continue;
     const size_t d = distance(word, candidate);
     if (d < best_distance && d < candidate.size()) {
       best = candidate;

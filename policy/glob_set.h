@@ -16,7 +16,7 @@
 namespace callgate {
 
 struct StringHash {
-  using is_transparent = void;
+  using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's word
   size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
 };
 

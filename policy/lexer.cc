@@ -66,7 +66,8 @@ std::optional<Mistake> lex_word(std::string_view line, size_t* position, Word* w
                 "a # inside a word (expected a blank before a comment, or \\# for the "
                 "character itself)");
     } else {
-      if (!quote) {
+      constexpr int kNotAscii = 0x80;  // a plain byte, as nearly all are, begins no odd blank
+      if (!quote && (static_cast<uint8_t>(c) & kNotAscii) != 0) {
         if (const auto name = odd_blank(line.substr(i)); !name.empty()) {
           return at(i, "this blank is " + std::string(name) +
                            " (expected a plain space, or the word in quotes)");

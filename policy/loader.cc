@@ -117,7 +117,8 @@ bool Loader::read_file(const std::string& path, Mistake* mistake) {
 bool Loader::read_profile(const std::string& name, Mistake* mistake) {
   const Result<std::string> text = context_.world.read_profile(name);
   if (!text.ok()) {
-    const std::vector<std::string> names = context_.world.profile_names();
+    std::vector<std::string> names = context_.world.profile_names();
+    for (std::string& known : names) known = escape_foreign(known);  // files, of any name
     const std::vector<std::string_view> views(names.begin(), names.end());
     if (text.error().code != ENOENT) {
       mistake->what = "the profile " + quoted(name) +

@@ -12,6 +12,31 @@ constexpr std::array<uint8_t, 12> kMappedPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 
 }  // namespace
 
+std::span<const NetlinkWord> netlink_protocols() {
+  static constexpr std::array<NetlinkWord, 14> kProtocols = {{{"route", 0},
+                                                                  {"usersock", 2},
+                                                                  {"sock_diag", 4},
+                                                                  {"nflog", 5},
+                                                                  {"xfrm", 6},
+                                                                  {"selinux", 7},
+                                                                  {"audit", 9},
+                                                                  {"fib_lookup", 10},
+                                                                  {"connector", 11},
+                                                                  {"netfilter", 12},
+                                                                  {"kobject_uevent", 15},
+                                                                  {"generic", 16},
+                                                                  {"rdma", 20},
+                                                                  {"crypto", 21}}};
+  return kProtocols;
+}
+
+std::optional<int> netlink_protocol(std::string_view word) {
+  for (const NetlinkWord& known : netlink_protocols()) {
+    if (known.word == word) return known.number;
+  }
+  return std::nullopt;
+}
+
 std::string_view net_family_name(NetFamily family) {
   switch (family) {
     case NetFamily::Tcp:

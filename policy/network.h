@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,6 +17,14 @@ enum class NetOp : uint8_t { Connect, Bind, Send, Listen, Accept, Create };
 
 std::string_view net_family_name(NetFamily family);
 std::string_view net_op_name(NetOp op);
+
+// The netlink protocols that have a word (include/uapi/linux/netlink.h).
+struct NetlinkWord {
+  std::string_view word;
+  int number;
+};
+std::span<const NetlinkWord> netlink_protocols();
+std::optional<int> netlink_protocol(std::string_view word);
 
 // An address as the kernel will read it. The constructor functions canonicalise: IPv4-mapped IPv6
 // becomes IPv4.

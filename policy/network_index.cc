@@ -66,7 +66,8 @@ bool rule_matches(const NetRule& rule, const NetQuestion& question) {
 
 size_t NetworkIndex::PrefixHash::operator()(const Prefix& prefix) const {
   const std::string_view bytes(reinterpret_cast<const char*>(prefix.address.data()), 16);
-  return std::hash<std::string_view>()(bytes) * 31 + prefix.length * 2u + (prefix.v6 ? 1u : 0u);
+  return std::hash<std::string_view>()(bytes) * 31 + size_t{prefix.length} * 2 +
+         (prefix.v6 ? 1 : 0);
 }
 
 NetworkIndex::NetworkIndex() {

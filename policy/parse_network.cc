@@ -33,33 +33,6 @@ constexpr std::array<FamilyWord, 10> kFamilies = {{{"tcp", bit(NetFamily::Tcp)},
 constexpr std::array<std::string_view, 6> kOps = {"connect", "bind",   "send",
                                                   "listen",  "accept", "create"};
 
-struct NetlinkWord {
-  std::string_view word;
-  int protocol;
-};
-// include/uapi/linux/netlink.h
-constexpr std::array<NetlinkWord, 14> kNetlink = {{{"route", 0},
-                                                   {"usersock", 2},
-                                                   {"sock_diag", 4},
-                                                   {"nflog", 5},
-                                                   {"xfrm", 6},
-                                                   {"selinux", 7},
-                                                   {"audit", 9},
-                                                   {"fib_lookup", 10},
-                                                   {"connector", 11},
-                                                   {"netfilter", 12},
-                                                   {"kobject_uevent", 15},
-                                                   {"generic", 16},
-                                                   {"crypto", 21},
-                                                   {"rdma", 20}}};
-
-std::optional<int> netlink_protocol(std::string_view word) {
-  for (const NetlinkWord& known : kNetlink) {
-    if (known.word == word) return known.protocol;
-  }
-  return std::nullopt;
-}
-
 constexpr std::string_view kEndpointForm =
     "address[/prefix][:port[-port]], [IPv6 address]:port, *:port or *";
 
@@ -288,7 +261,7 @@ bool StatementParser::parse_netlink_endpoint(const Word& word, NetRule* rule) {
     return true;
   }
   std::vector<std::string_view> words;
-  for (const NetlinkWord& known : kNetlink) words.push_back(known.word);
+  for (const NetlinkWord& known : netlink_protocols()) words.push_back(known.word);
   return fail(word.column,
               "unknown netlink protocol " + quoted(word.text) + " (expected " + enumeration(words) +
                   ", a number or *)",

@@ -23,6 +23,20 @@ bool looks_like_operation(const Word& word) {
   return !word.text.empty();
 }
 
+// The first directory in which the pattern's next name might be spelled otherwise; empty: none.
+std::string loose_directory(PolicyWorld& world, const Pattern& pattern) {
+  std::string directory;
+  for (const Component& component : pattern.components) {
+    const bool any = component.kind == Component::Kind::AnyDepth ||
+                     (component.kind == Component::Kind::Glob && component.glob.is_star());
+    const std::string named = directory.empty() ? "/" : directory;
+    if (!any && world.ignores_case(named)) return named;
+    if (component.kind != Component::Kind::Literal) break;
+    directory += '/' + component.text;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string_view path_op_name(PathOp op) { return kOps[static_cast<size_t>(op)]; }
@@ -70,6 +84,12 @@ bool StatementParser::parse_path_pattern(const Word& word, PathRule* rule) {
     }
     if (resolved.missing && remarks_ == Remarks::All) {
       warn(word.column, quoted(pattern.text()) + " does not exist now");
+    }
+    if (const std::string loose = loose_directory(context_.world, resolved.pattern);
+        !loose.empty() && rule->ruling.verdict != Verdict::Allow && remarks_ != Remarks::None) {
+      warn(word.column, quoted(loose) + " ignores case: other spellings of " +
+                            quoted(pattern.text()) +
+                            " are not refused (allow what is wanted instead)");
     }
     rule->patterns.push_back(std::move(resolved.pattern));
     if (resolved.names_link && rule->ruling.verdict != Verdict::Allow) {

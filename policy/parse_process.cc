@@ -94,7 +94,7 @@ bool StatementParser::parse_syscall() {
   std::optional<SyscallRule::When> when;
   if (more()) {
     take();
-    when.emplace();
+    when = SyscallRule::When{};  // clang 14 takes emplace() of a nested type for ill-formed
     if (!parse_when(&*when) || !expect_end()) return false;
   }
   const Statement* statement = commit();

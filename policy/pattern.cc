@@ -7,6 +7,7 @@ namespace callgate {
 namespace {
 
 constexpr size_t kMostAlternatives = 1024;
+constexpr size_t kMostExpanded = 4 << 20;  // bytes of them together
 constexpr size_t kDeepestBraces = 32;
 constexpr ptrdiff_t kMostBraces = 64;
 
@@ -156,8 +157,9 @@ std::optional<Mistake> expand_braces(const Word& word, std::vector<Word>* out) {
     return Mistake{word.column, "too many braces in one pattern (expected at most 64)", {}};
   }
   if (braces.open == std::string::npos) {
-    if (out->size() >= kMostAlternatives) {
-      return Mistake{word.column, "the braces make too many patterns (expected at most 1024)", {}};
+    if (out->size() >= kMostAlternatives || out->size() * word.text.size() > kMostExpanded) {
+      return Mistake{
+          word.column, "the braces make too many patterns (expected at most 1024, of 4 MiB)", {}};
     }
     out->push_back(word);
     return std::nullopt;

@@ -45,7 +45,6 @@ Policy::Impl::Impl(Program the_program) : program(std::move(the_program)) {
   for (const NetRule& rule : program.networks) networks.add(rule, index++);
   networks.freeze();
   needs = needs_of(*this);
-  warn_of_idle_statements(*this, &program.warnings);
 }
 
 const Ruling& Policy::Impl::path_ruling(PathOp op, int32_t rule) const {
@@ -188,7 +187,11 @@ std::span<const std::unique_ptr<Statement>> Policy::statements() const {
   return impl_->program.statements;
 }
 std::string Policy::describe() const { return callgate::describe(*impl_); }
-std::span<const std::string> Policy::warnings() const { return impl_->program.warnings; }
+std::vector<std::string> Policy::warnings() const {
+  std::vector<std::string> all = impl_->program.warnings;
+  warn_of_idle_statements(*impl_, &all);
+  return all;
+}
 
 std::variant<Policy, PolicyError> load_policy(std::span<const PolicySource> sources,
                                               PolicyWorld& world) {

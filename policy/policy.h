@@ -121,7 +121,8 @@ class Policy {
   // What the policy means, for a person (`callgate check --show`).
   [[nodiscard]] std::string describe() const;
   // Findings of `callgate check`: "file:line:column: warning: ..." each.
-  [[nodiscard]] std::span<const std::string> warnings() const;
+  // Found when asked for: a run does not need them.
+  [[nodiscard]] std::vector<std::string> warnings() const;
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -138,6 +139,11 @@ class PolicyWorld {
   virtual std::vector<std::string> profile_names() = 0;
   // The canonical name of an existing object (all symlinks resolved); ENOENT when there is none.
   virtual Result<std::string> canonical(const std::string& path) = 0;
+  // Whether names in this directory are found in other spellings too (vfat, ext4 "casefold").
+  virtual bool ignores_case(const std::string& directory) {
+    static_cast<void>(directory);
+    return false;
+  }
   // Numeric addresses of a host name.
   virtual Result<std::vector<Endpoint>> resolve_host(const std::string& host) = 0;
   // HOME, USER, UID, CWD, TMP, PROGRAM (the canonical path of the program to run; empty in check).

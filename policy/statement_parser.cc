@@ -65,7 +65,7 @@ bool StatementParser::expect_end() {
 
 bool StatementParser::choose(std::string_view what, std::span<const std::string_view> words,
                              size_t* chosen) {
-  if (!expect_more("the " + std::string(what), enumeration(words))) return false;
+  if (!more()) return expect_more("the " + std::string(what), enumeration(words));
   const Word& word = take();
   for (size_t i = 0; i < words.size(); ++i) {
     if (word.text == words[i]) {
@@ -84,7 +84,7 @@ bool StatementParser::choose_list(std::string_view what, std::span<const std::st
   // "read,write", "read, write" and "read ,write" are one list.
   bool open = true;
   while (open || (more() && peek().text.starts_with(','))) {
-    if (!expect_more("the " + std::string(what), enumeration(words))) return false;
+    if (!more()) return expect_more("the " + std::string(what), enumeration(words));
     const Word& word = take();
     for (size_t begin = 0; begin <= word.text.size();) {
       const size_t comma = std::min(word.text.find(',', begin), word.text.size());

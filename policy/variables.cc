@@ -85,7 +85,12 @@ std::optional<Mistake> Variables::expand(const Word& word, Word* out, bool* know
     if (auto mistake = value(word, dollar, name, &found)) return mistake;
     if (!found) *known = false;
     insert(found.value_or(std::string()), word.column_of(dollar), out);
-    return std::nullopt;
+    // A variable may hold others, twice each: without a bound, forty lines make a terabyte.
+    if (out->text.size() <= kLongestLine) return std::nullopt;
+    return Mistake{
+        word.column_of(dollar),
+        "the word grows too long with its variables put in (expected at most 65536 bytes)",
+        {}};
   };
   if (text == "~" || text.starts_with("~/")) {
     if (auto mistake = insert_value(0, "HOME")) return mistake;

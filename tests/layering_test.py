@@ -24,7 +24,7 @@ LAYERS = {
     "tests/monitor": ("tests/support", "tests/monitor", "monitor", "policy", "arch"),
     "tests/programs": ("tests/support", "tests/programs"),  # run inside the sandbox
     "tests/bench": ("tests/support", "monitor", "policy", "arch"),
-    "tests/fuzz": ("tests/support", "monitor", "policy", "arch"),
+    "tests/fuzz": ("tests/fuzz", "tests/support", "monitor", "policy", "arch"),
     "tests/support": ("tests/support", "monitor", "policy", "arch"),
 }
 
@@ -35,7 +35,7 @@ OWNERS = {
     r"re2/.*": r"policy/[a-z_]*\.cc",
     r"boost/.*": r"monitor/cli/[a-z_]*\.cc",
     r"spdlog/(?!fmt/).*": r"monitor/(log|record|denial)[a-z_]*\.cc|monitor/cli/[a-z_]*\.cc",
-    r"nlohmann/.*": r"monitor/audit_json\.cc|tests/.*\.cc",
+    r"nlohmann/.*": r"monitor/audit_json\.cc|monitor/cli/bench_json\.cc|tests/.*\.cc",
     r"gtest/.*|gmock/.*": r"tests/.*\.(cc|h)",
     r"benchmark/.*": r"tests/bench/.*\.cc",
 }

@@ -2,6 +2,7 @@
 // class: abi
 // severity: low
 // needs: x86
+// bits: 64, for the vsyscall page lies beyond 4 GiB
 // trap: Other doors: the vsyscall page, and syscall user dispatch, which turns calls into SIGSYS
 //   before seccomp or ptrace see them and would catch calls that a monitor injects.
 // naive: Rewinds the instruction pointer over a two-byte instruction that is not there; or waits for

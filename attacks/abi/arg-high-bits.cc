@@ -2,6 +2,7 @@
 // class: abi
 // severity: critical
 // needs: x86
+// bits: 64, for there are no upper halves in an i386 program
 // trap: Garbage in the upper halves of 32-bit arguments: AT_FDCWD as 0x00000000ffffff9c, O_RDONLY
 //   with bits above 32, families and types with high bits.
 // naive: Compares 64 bits: not AT_FDCWD, so a descriptor nobody knows; not AF_INET, so harmless.

@@ -1,7 +1,9 @@
 // attack: int80-and-mixed-arch
 // class: abi
 // severity: critical
+// models: naive
 // needs: x86
+// bits: 64, for int 0x80 is how every attack calls in an i386 program
 // trap: A 64-bit program enters the kernel by "int $0x80": numbers and arguments are those of i386.
 //   5 is open there and fstat here; 102 is socketcall.
 // naive: Looks 5 up in the 64-bit table, or takes the code segment for the ABI.
@@ -15,77 +17,53 @@
 //   path allow $T/
 //   network deny all
 // report: $S/key
-#include "tests/support/attack.h"
+#include "tests/support/int80.h"
 
 namespace attack {
-namespace {
-
-long int80(long nr, long a, long b = 0, long c = 0, long d = 0, long e = 0) {
-  long result = 0;
-  asm volatile("int $0x80"
-               : "=a"(result)
-               : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
-               : "memory", "r8", "r9", "r10", "r11");
-  return static_cast<int>(result);
-}
-
-// A page below 4 GiB, for pointers that i386 can hold.
-char* low_memory() {
-  auto* page = static_cast<char*>(::mmap(nullptr, 1 << 16, PROT_READ | PROT_WRITE,
-                                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0));
-  must(page != MAP_FAILED, "MAP_32BIT");
-  if (int80(20, 0) == -ENOSYS) {  // getpid
-    std::printf("SKIP this kernel has no IA32 emulation\n");
-    finish(77);
-  }
-  return page;
-}
-
-long address_of(const char* p) { return static_cast<long>(reinterpret_cast<uintptr_t>(p)); }
-
-}  // namespace
 
 void strike() {
+  need_32_bit_calls();
   char* low = low_memory();
   std::strcpy(low, secret().c_str());
-  long fd = int80(5, address_of(low), O_RDONLY);  // open
+  long fd = int80(5, word(low), O_RDONLY);  // open
   if (fd >= 0) take(static_cast<int>(fd));
-  fd = int80(295, AT_FDCWD, address_of(low), O_RDONLY);  // openat
+  fd = int80(295, AT_FDCWD, word(low), O_RDONLY);  // openat
   if (fd >= 0) take(static_cast<int>(fd));
   std::strcpy(low + 8192, work("stolen").c_str());
-  if (int80(9, address_of(low), address_of(low + 8192)) == 0) take(work("stolen"));  // link
-  if (int80(10, address_of(low)) == 0) prey_taken("unlinked");
-  if (int80(92, address_of(low), 0) == 0) prey_taken("truncated");
+  if (int80(9, word(low), word(low + 8192)) == 0) take(work("stolen"));  // link
+  if (int80(10, word(low)) == 0) prey_taken("unlinked");
+  if (int80(92, word(low), 0) == 0) prey_taken("truncated");
   // socketcall(SYS_SOCKET), then SYS_CONNECT, with arguments in memory.
   auto* words = reinterpret_cast<uint32_t*>(low + 4096);
   words[0] = AF_INET;
   words[1] = SOCK_STREAM;
   words[2] = 0;
-  long s = int80(102, 1, address_of(low + 4096));
+  long s = int80(102, 1, word(low + 4096));
   if (s >= 0) {
     sockaddr_in address = v4("127.0.0.1", number("ATTACK_TCP"));
     std::memcpy(low + 12288, &address, sizeof address);
     words[0] = static_cast<uint32_t>(s);
-    words[1] = static_cast<uint32_t>(address_of(low + 12288));
+    words[1] = word(low + 12288);
     words[2] = sizeof address;
-    if (int80(102, 3, address_of(low + 4096)) == 0) prey_taken(read_all(static_cast<int>(s)));
+    if (int80(102, 3, word(low + 4096)) == 0) prey_taken(read_all(static_cast<int>(s)));
   }
   errno = EACCES;
   held("int 0x80");
 }
 
 void twin() {
+  need_32_bit_calls();
   char* low = low_memory();
   std::strcpy(low, work("ok.dat").c_str());
   must(int80(20, 0) == ::getpid(), "getpid");
-  long fd = int80(5, address_of(low), O_RDONLY);
+  long fd = int80(5, word(low), O_RDONLY);
   must(fd >= 0, "open by int 0x80");
   must(read_all(static_cast<int>(fd)) == "harmless\n", "read");
   must(int80(6, fd) == 0, "close");
   std::strcpy(low, work("dir").c_str());
-  must(int80(39, address_of(low), 0755) == 0, "mkdir by int 0x80");
+  must(int80(39, word(low), 0755) == 0, "mkdir by int 0x80");
   must(::access(work("dir").c_str(), F_OK) == 0, "and 64-bit calls go on");
-  must(int80(40, address_of(low)) == 0, "rmdir by int 0x80");
+  must(int80(40, word(low)) == 0, "rmdir by int 0x80");
   must(int80(9999, 0) == -ENOSYS, "an unknown number");
   twin_ok();
 }

@@ -2,6 +2,7 @@
 // class: abi
 // severity: critical
 // needs: x86
+// bits: 64, for there are no upper halves in an i386 program
 // trap: rax = 0x1_0000_0002: the kernel runs call 2 (open), registers show a number nobody knows.
 // naive: Compares 64 bits, finds no such call, lets it pass.
 // kernel: do_syscall_64 takes the number as an int; ORIG_RAX keeps all 64 bits, seccomp_data.nr and

@@ -1,6 +1,7 @@
 // attack: socketcall-ipc-mux
 // class: abi
 // severity: high
+// models: naive
 // needs: x86
 // trap: i386 socketcall has its sub-call's arguments in memory; another thread changes the address
 //   pointer or the port between check and use: a race one level deeper.
@@ -17,26 +18,15 @@
 // report: none
 #include <atomic>
 #include <thread>
-#include "tests/support/attack.h"
+
+#include "tests/support/int80.h"
 
 namespace attack {
 namespace {
 
-long int80(long nr, long a, long b) {
-  long result = 0;
-  asm volatile("int $0x80"
-               : "=a"(result)
-               : "a"(nr), "b"(a), "c"(b)
-               : "memory", "r8", "r9", "r10", "r11");
-  return static_cast<int>(result);
-}
-
 // True when a connect reached the bad port; *good counts the others.
 bool race(int good_port, int bad_port, long* good, bool* refused) {
-  auto* low = static_cast<char*>(::mmap(nullptr, 1 << 16, PROT_READ | PROT_WRITE,
-                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0));
-  must(low != MAP_FAILED, "MAP_32BIT");
-  auto word = [](const void* p) { return static_cast<uint32_t>(reinterpret_cast<uintptr_t>(p)); };
+  char* low = low_memory();
   auto* socket_words = reinterpret_cast<uint32_t*>(low);
   auto* words = reinterpret_cast<volatile uint32_t*>(low + 256);
   sockaddr_in address = v4("127.0.0.1", good_port);

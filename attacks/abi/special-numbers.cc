@@ -18,7 +18,7 @@ namespace attack {
 namespace {
 
 void try_numbers() {
-  for (long nr : {-1L, -2L, -100L, 0x7fffffffL, 0x80000000L, 1000L, 512L}) {
+  for (long nr : {-1L, -2L, -100L, 0x7fffffffL, static_cast<long>(0x80000000U), 1000L, 512L}) {
     must(::syscall(nr, 0, 0, 0, 0, 0, 0) == -1 && errno == ENOSYS, "a number that is none is ENOSYS");
   }
 }

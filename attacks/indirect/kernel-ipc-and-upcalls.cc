@@ -32,7 +32,7 @@ void twin() {
   int id = static_cast<int>(::syscall(SYS_shmget, 0, 4096, 0600 | 01000));
   must(id >= 0, "shmget");
   auto address = ::syscall(SYS_shmat, id, nullptr, 0);
-  must(address > 0, "shmat");
+  must(address != -1, "shmat");
   *reinterpret_cast<char*>(address) = 'x';
   must(::syscall(SYS_shmdt, address) == 0 && ::syscall(SYS_shmctl, id, 0, nullptr) == 0, "shmdt");
   int fd = ::memfd_create("m", MFD_CLOEXEC);

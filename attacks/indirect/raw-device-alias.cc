@@ -1,6 +1,7 @@
 // attack: raw-device-alias
 // class: indirect
 // severity: critical
+// models: naive
 // needs: root
 // trap: Make a node of an allowed name for a device, and read all files through it: mknod in $T of the
 //   disk, of /dev/mem; here of /dev/zero's sibling, so that nothing can be harmed.
@@ -24,8 +25,7 @@ void strike() {
     char byte = 0;
     if (fd >= 0 && ::read(fd, &byte, 1) == 1) prey_taken("device read");
     if (errno == EACCES || errno == EPERM) {
-      std::printf("SKIP the file system is mounted nodev or devices are fenced\n");
-      finish(77);
+      skip("the file system is mounted nodev or devices are fenced");
     }
   }
   if (::mknod(work("block").c_str(), S_IFBLK | 0600, makedev(7, 0)) == 0) prey_taken("block node");

@@ -1,6 +1,7 @@
 // attack: shebang-interpreter
 // class: indirect
 // severity: high
+// models: naive
 // trap: A script in $T, which may be executed, whose first line names $S/program as its interpreter.
 //   The kernel opens the interpreter itself: there is no call to judge.
 // naive: Never sees the interpreter; or parses the script, which changes after it was read.

@@ -1,6 +1,7 @@
 // attack: sibling-injection
 // class: indirect
 // severity: critical
+// models: naive
 // launch: victim
 // trap: Make a process outside the sandbox do it: write its memory, trace it, take its descriptors,
 //   signal it. Here the victim is a sleeping process of the same user.

@@ -23,13 +23,13 @@ void strike() {
   int tty = ::open("/dev/tty", O_RDWR);
   if (tty < 0) tty = 0;
   char byte = '#';
-  for (unsigned long high : {0UL, 1UL << 32, 0xffffffffUL << 32}) {
-    if (::syscall(SYS_ioctl, tty, high | TIOCSTI, &byte) == 0) prey_taken("typed into the terminal");
+  for (uint64_t high : {uint64_t{0}, uint64_t{1} << 32, uint64_t{0xffffffff} << 32}) {
+    auto command = static_cast<unsigned long>(high | TIOCSTI);
+    if (::syscall(SYS_ioctl, tty, command, &byte) == 0) prey_taken("typed into the terminal");
   }
   if (::syscall(SYS_ioctl, 0, TIOCSTI, &byte) == 0) prey_taken("typed into stdin");
   if (errno == EIO) {
-    std::printf("SKIP dev.tty.legacy_tiocsti is 0\n");
-    finish(77);
+    skip("dev.tty.legacy_tiocsti is 0");
   }
   held("TIOCSTI");
 }

@@ -1,6 +1,7 @@
 // attack: udp-unconnected
 // class: indirect
 // severity: critical
+// models: naive canonical
 // trap: sendto and sendmsg carry addresses; sendmmsg carries many. Entry 0 goes where the policy
 //   allows, entry 1 does not. Or the socket is connected, and the send has an address all the same.
 // naive: Judges connect, or the first entry.

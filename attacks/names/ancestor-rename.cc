@@ -1,6 +1,7 @@
 // attack: ancestor-rename
 // class: names
 // severity: critical
+// models: naive
 // trap: Rename the secret tree itself, or a directory above it, into $T, and read it under its new
 //   name. Or exchange it with a directory of one's own.
 // naive: The arguments of the rename are not among the names that rules speak of.

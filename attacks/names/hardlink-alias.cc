@@ -1,6 +1,7 @@
 // attack: hardlink-alias
 // class: names
 // severity: high
+// models: naive
 // trap: Give $S/key a second name in $T, by link or linkat in all their forms, and open that.
 // naive: Judges only the new name.
 // kernel: A hard link is the same file under another name; no permission on the file itself is asked

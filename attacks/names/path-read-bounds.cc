@@ -61,7 +61,7 @@ void twin() {
        "9000 bytes are too long");
   must(::syscall(SYS_open, 8L, O_RDONLY) == -1 && errno == EFAULT, "a bad pointer");
   must(::syscall(SYS_open, nullptr, O_RDONLY) == -1 && errno == EFAULT, "a null pointer");
-  must(::syscall(SYS_open, 0xffff888000000000UL, O_RDONLY) == -1 && errno == EFAULT,
+  must(::syscall(SYS_open, ~uintptr_t{0} - 4096, O_RDONLY) == -1 && errno == EFAULT,
        "a kernel pointer");
   must(::syscall(SYS_mkdir, 8L, 0755) == -1 && errno == EFAULT, "mkdir of a bad pointer");
   std::string name(256, 'n');

@@ -1,6 +1,7 @@
 // attack: rename-onto-and-exchange
 // class: names
 // severity: high
+// models: naive
 // trap: Put one's own file where a protected one is: rename onto $S/key, exchange with it in both
 //   orders, unlink it, truncate it, link or symlink at its name.
 // naive: Judges only the source, or only opens.

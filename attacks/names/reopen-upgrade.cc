@@ -1,6 +1,7 @@
 // attack: reopen-upgrade
 // class: names
 // severity: high
+// models: naive
 // trap: The policy lets $S/key be read. Open it read-only, or O_PATH, then open /proc/self/fd/<n> for
 //   writing; or open it O_RDONLY|O_TRUNC; or with access mode 3.
 // naive: Judges writing at the first open only, and by O_WRONLY|O_RDWR alone.

@@ -19,13 +19,22 @@
 namespace attack {
 namespace {
 
-[[noreturn]] void flip(volatile char* place, std::string a, std::string b, pid_t parent) {
-  for (;;) {
-    for (size_t i = 0; i <= b.size(); ++i) place[i] = b.c_str()[i];
-    for (size_t i = 0; i <= a.size(); ++i) place[i] = a.c_str()[i];
-    static int turn = 0;
-    if (++turn % 4096 == 0 && ::getppid() != parent) ::_exit(0);
+struct Job {
+  volatile char* place;
+  std::string a, b;
+  pid_t parent;
+};
+
+int flip(void* argument) {
+  const auto& job = *static_cast<Job*>(argument);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  while (::getppid() == job.parent) {
+    for (int turn = 0; turn < 4096; ++turn) {
+      for (size_t i = 0; i <= job.b.size(); ++i) job.place[i] = job.b.c_str()[i];
+      for (size_t i = 0; i <= job.a.size(); ++i) job.place[i] = job.a.c_str()[i];
+    }
   }
+  return 0;
 }
 
 // `share_vm` chooses clone(CLONE_VM) over a shared mapping.
@@ -34,40 +43,18 @@ long race(bool share_vm, const std::string& a, const std::string& b) {
                                           MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   must(place != MAP_FAILED, "mmap");
   std::memcpy(place, a.c_str(), a.size() + 1);
-  pid_t parent = ::getpid();
+  Job job{place, a, b, ::getpid()};
   pid_t other = 0;
-  struct Job {
-    char* place;
-    std::string a, b;
-    pid_t parent;
-  } job{place, a, b, parent};
   if (share_vm) {
     constexpr size_t kStack = 1 << 16;
     auto* stack = static_cast<char*>(::mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
                                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    other = ::clone(
-        [](void* p) -> int {
-          auto* j = static_cast<Job*>(p);
-          flip(j->place, j->a, j->b, j->parent);
-        },
-        stack + kStack, CLONE_VM | SIGCHLD, &job);
+    other = ::clone(flip, stack + kStack, CLONE_VM | SIGCHLD, &job);
   } else {
-    other = spawn([&] { flip(place, a, b, parent); });
+    other = spawn([&] { flip(&job); });
   }
   must(other > 0, "clone");
-  long good = 0;
-  for (Stopwatch watch; watch.running() && good < 2000000;) {
-    int fd = ::open(place, O_RDONLY);
-    if (fd < 0) continue;
-    std::string text = read_all(fd);
-    ::close(fd);
-    if (text == "harmless\n") {
-      ++good;
-    } else if (!text.empty()) {
-      ::kill(other, SIGKILL);
-      prey_taken(text);
-    }
-  }
+  const long good = open_until_time_is_up(place).good;
   ::kill(other, SIGKILL);
   reap(other);
   return good;
@@ -77,15 +64,14 @@ long race(bool share_vm, const std::string& a, const std::string& b) {
 
 void strike() {
   for (bool share_vm : {false, true}) {
-    long good = race(share_vm, work("ok.dat"), secret());
-    std::printf("opened %ld\n", good);
+    race(share_vm, work("ok.dat"), secret());
   }
   errno = 0;
   held("every open was the harmless file");
 }
 
 void twin() {
-  spill(work("ok.two"), "harmless\n");
+  spill(work("ok.two"), kHarmless);
   for (bool share_vm : {false, true}) {
     must(race(share_vm, work("ok.dat"), work("ok.two")) > 100, "harmless opens");
   }

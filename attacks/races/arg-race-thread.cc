@@ -37,18 +37,7 @@ long race(const std::string& a, const std::string& b) {
   std::memcpy(place, a.c_str(), a.size() + 1);
   std::atomic<bool> stop{false};
   std::thread other([&] { flip(place, a, b, stop); });
-  long good = 0;
-  for (Stopwatch watch; watch.running();) {
-    int fd = ::open(place, O_RDONLY);
-    if (fd < 0) continue;
-    std::string text = read_all(fd);
-    ::close(fd);
-    if (text == "harmless\n") {
-      ++good;
-    } else if (!text.empty()) {
-      prey_taken(text);
-    }
-  }
+  const long good = open_until_time_is_up(place).good;
   stop = true;
   other.join();
   return good;
@@ -57,15 +46,13 @@ long race(const std::string& a, const std::string& b) {
 }  // namespace
 
 void strike() {
-  long good = race(work("ok.dat"), secret());
-  std::printf("opened %ld\n", good);
-  must(good > 0, "no harmless open got through");
+  must(race(work("ok.dat"), secret()) > 0, "no harmless open got through");
   errno = 0;
   held("every open was the harmless file");
 }
 
 void twin() {
-  spill(work("ok.two"), "harmless\n");
+  spill(work("ok.two"), kHarmless);
   must(race(work("ok.dat"), work("ok.two")) > 100, "harmless opens");
   twin_ok();
 }

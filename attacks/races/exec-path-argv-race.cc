@@ -1,6 +1,7 @@
 // attack: exec-path-argv-race
 // class: races
 // severity: critical
+// models: naive canonical
 // trap: Another process that shares the memory flips the name that execve is about to run between
 //   /usr/bin/false and $S/program.
 // naive: Reads the name, allows it, lets execve read it again.
@@ -26,21 +27,17 @@ long race(const std::string& a, const std::string& b, long limit, long* runs) {
   auto* place = static_cast<volatile char*>(::mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
                                                    MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   must(place != MAP_FAILED, "mmap");
-  pid_t parent = ::getpid();
-  pid_t flipper = spawn([&] {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (::getppid() == parent) {
-      for (int turn = 0; turn < 1000; ++turn) {
-        for (size_t i = 0; i <= b.size(); ++i) place[i] = b.c_str()[i];
-        for (int i = 0; i < 100; ++i) asm volatile("");
-        for (size_t i = 0; i <= a.size(); ++i) place[i] = a.c_str()[i];
-        for (int i = 0; i < 100; ++i) asm volatile("");
-      }
+  const Rival flipper([&] {
+    for (int turn = 0; turn < 1000; ++turn) {
+      for (size_t i = 0; i <= b.size(); ++i) place[i] = b.c_str()[i];
+      for (int i = 0; i < 100; ++i) asm volatile("");
+      for (size_t i = 0; i <= a.size(); ++i) place[i] = a.c_str()[i];
+      for (int i = 0; i < 100; ++i) asm volatile("");
     }
   });
   long zeros = 0;
   *runs = 0;
-  for (Stopwatch watch; watch.running() && zeros < limit;) {
+  for (Stopwatch watch; (watch.running() || *runs <= 5) && zeros < limit;) {
     pid_t child = spawn([&] {
       char* argv[] = {const_cast<char*>("x"), nullptr};
       char* envp[] = {nullptr};
@@ -51,8 +48,6 @@ long race(const std::string& a, const std::string& b, long limit, long* runs) {
     if (status == 0) ++zeros;
     if (status < 126) ++*runs;
   }
-  ::kill(flipper, SIGKILL);
-  reap(flipper);
   return zeros;
 }
 
@@ -70,7 +65,7 @@ void strike() {
 void twin() {
   long runs = 0;
   race("/usr/bin/false", "/usr/bin/true", 5, &runs);
-  must(runs > 5, "allowed programs run");
+  must(runs >= 5, "allowed programs run");
   twin_ok();
 }
 

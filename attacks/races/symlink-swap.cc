@@ -23,65 +23,32 @@
 namespace attack {
 namespace {
 
-constexpr std::string_view kHarmless = "harmless\n";
-
-pid_t start_flipping(const std::string& me, const std::string& other) {
-  pid_t parent = ::getpid();
-  return spawn([&] {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (::getppid() == parent) {
-      ::syscall(SYS_renameat2, AT_FDCWD, me.c_str(), AT_FDCWD, other.c_str(), 2 /* EXCHANGE */);
-    }
+Openings swap_and_open() {
+  spill(work("me"), kHarmless);
+  const std::string me = work("me");
+  const std::string link = work("link");
+  const Rival flipper([&] {
+    ::syscall(SYS_renameat2, AT_FDCWD, me.c_str(), AT_FDCWD, link.c_str(), 2 /* EXCHANGE */);
   });
-}
-
-// Opens `me` until time is up or a reading differs from kHarmless; counts what happened.
-void race(const std::string& me, long* good, long* refused) {
-  for (Stopwatch watch; watch.running();) {
-    int fd = ::open(me.c_str(), O_RDONLY);
-    if (fd < 0) {
-      ++*refused;
-      continue;
-    }
-    std::string text = read_all(fd);
-    ::close(fd);
-    if (text != kHarmless) prey_taken(text);
-    ++*good;
-  }
+  return open_until_time_is_up(me.c_str());
 }
 
 }  // namespace
 
 void strike() {
-  spill(work("me"), kHarmless);
   must(::symlink(secret().c_str(), work("link").c_str()) == 0, "symlink");
-  pid_t flipper = start_flipping(work("me"), work("link"));
-  must(flipper > 0, "fork");
-  long good = 0;
-  long refused = 0;
-  race(work("me"), &good, &refused);
-  ::kill(flipper, SIGKILL);
-  reap(flipper);
-  std::printf("opened %ld, refused %ld\n", good, refused);
-  must(good > 0, "no harmless open got through: the race was never run");
+  must(swap_and_open().good > 0, "no harmless open got through: the race was never run");
   errno = 0;
   held("every open was the harmless file");
 }
 
 // Both names are harmless: not one open may fail, however fast they are swapped.
 void twin() {
-  spill(work("me"), kHarmless);
   spill(work("target"), kHarmless);
   must(::symlink(work("target").c_str(), work("link").c_str()) == 0, "symlink");
-  pid_t flipper = start_flipping(work("me"), work("link"));
-  long good = 0;
-  long refused = 0;
-  race(work("me"), &good, &refused);
-  ::kill(flipper, SIGKILL);
-  reap(flipper);
-  std::printf("opened %ld, refused %ld\n", good, refused);
+  const Openings seen = swap_and_open();
   // The policy allows either name; a monitor that is raced may at most give up now and then.
-  must(good > 100 && refused * 100 <= good, "harmless opens refused");
+  must(seen.good > 100 && seen.refused * 100 <= seen.good, "harmless opens refused");
   twin_ok();
 }
 

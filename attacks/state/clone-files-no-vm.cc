@@ -20,13 +20,11 @@ namespace attack {
 namespace {
 
 int child_moves(int kind, int other) {
-  int x = ::socket(AF_INET, kind, 0);
-  int y = ::socket(AF_INET, other, 0);
-  must(x >= 0 && y >= 0, "socket");
+  const int x = socket_of(kind);
+  const int y = socket_of(other);
   pid_t child = spawn([&] { must(::dup2(x, y) == y, "dup2 in the child"); }, CLONE_FILES);
   must(child > 0 && reap(child) == 0, "clone(CLONE_FILES)");
-  sockaddr_in address = v4("127.0.0.1", number("ATTACK_PORT"));
-  int error = ::bind(y, as_sockaddr(address), sizeof address) == 0 ? 0 : errno;
+  const int error = bind_error(y);
   ::close(x);
   ::close(y);
   return error;

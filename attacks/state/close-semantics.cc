@@ -20,14 +20,12 @@ namespace attack {
 namespace {
 
 int reuse_number(int kind, int other) {
-  int x = ::socket(AF_INET, kind, 0);
-  int y = ::socket(AF_INET, other, 0);
-  must(x >= 0 && y >= 0, "socket");
+  const int x = socket_of(kind);
+  const int y = socket_of(other);
   must(::syscall(SYS_close_range, y, y, 0) == 0, "close_range");
   must(::fcntl(x, F_DUPFD, y) == y, "F_DUPFD");
   ::close(x);
-  sockaddr_in address = v4("127.0.0.1", number("ATTACK_PORT"));
-  int error = ::bind(y, as_sockaddr(address), sizeof address) == 0 ? 0 : errno;
+  const int error = bind_error(y);
   ::close(y);
   return error;
 }

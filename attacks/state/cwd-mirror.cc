@@ -1,6 +1,7 @@
 // attack: cwd-mirror
 // class: state
 // severity: high
+// models: naive
 // trap: Move the working directory where the monitor does not look: fchdir, a sibling that shares it
 //   (CLONE_FS), a rename of the directory itself. Then open a relative name.
 // naive: Keeps the working directory as a string per process, learnt from chdir(2).

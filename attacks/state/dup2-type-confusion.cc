@@ -34,13 +34,11 @@ int duplicate_onto(int way, int from, int number) {
 
 // Binds number `y`, which was made as `second`, after `first` was put there; 0 or errno.
 int confuse_and_bind(int way, int first, int second) {
-  int x = ::socket(AF_INET, first, 0);
-  int y = ::socket(AF_INET, second, 0);
-  must(x >= 0 && y >= 0, "socket");
+  const int x = socket_of(first);
+  const int y = socket_of(second);
   ::close(y);
   must(duplicate_onto(way, x, y) == y, "duplicate");
-  sockaddr_in address = v4("0.0.0.0", number("ATTACK_PORT"));
-  int error = ::bind(y, as_sockaddr(address), sizeof address) == 0 ? 0 : errno;
+  const int error = bind_error(y, "0.0.0.0");
   ::close(x);
   ::close(y);
   return error;

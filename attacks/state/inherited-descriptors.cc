@@ -1,6 +1,7 @@
 // attack: inherited-descriptors
 // class: state
 // severity: critical
+// models: naive
 // launch: inherit-dirfd
 // trap: callgate is started, with --inherit-fds, while a directory descriptor of / is open. The
 //   program finds it in /proc/self/fd and walks from there; it also looks for the monitor's own.

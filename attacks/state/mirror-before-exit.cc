@@ -1,6 +1,7 @@
 // attack: mirror-before-exit
 // class: state
 // severity: high
+// models: naive
 // trap: Enter a call that would change what a number means, and let it fail: dup3 with a bad flag,
 //   dup2 past the descriptor limit, close of a number that is not open. Then use the old object.
 // naive: Updates its table when the call is entered. It now believes the UDP socket to be TCP.
@@ -19,14 +20,12 @@ namespace attack {
 namespace {
 
 int fail_then_bind(int kind, int other) {
-  int x = ::socket(AF_INET, kind, 0);
-  int y = ::socket(AF_INET, other, 0);
-  must(x >= 0 && y >= 0, "socket");
+  const int x = socket_of(kind);
+  const int y = socket_of(other);
   must(::syscall(SYS_dup3, y, x, 0x40000000) == -1, "dup3 with an unknown flag");
   must(::dup2(y, 1 << 30) == -1, "dup2 past the limit");
   must(::dup3(y, y, 0) == -1, "dup3 onto itself");
-  sockaddr_in address = v4("0.0.0.0", number("ATTACK_PORT"));
-  int error = ::bind(x, as_sockaddr(address), sizeof address) == 0 ? 0 : errno;
+  const int error = bind_error(x, "0.0.0.0");
   ::close(x);
   ::close(y);
   return error;

@@ -20,6 +20,7 @@ FilterInputs inputs_for(const Policy& policy, bool observe_all) {
   inputs.limits = !policy.limits().empty();
   inputs.observe_all = observe_all;
   inputs.co_schedule = true;
+  inputs.privileged = geteuid() == 0;
   inputs.area_segment = 0;
   inputs.window_end = ArgumentArea::kWindowEnd;
   return inputs;

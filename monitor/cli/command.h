@@ -47,6 +47,8 @@ int check_command(const Options& options);
 int explain_command(const Options& options);
 int filter_command(const Options& options);
 int doctor_command(const Options& options);
+int lab_command(const Options& options);
+int bench_command(const Options& options);
 
 // The whole of callgate; `words` without argv[0].
 int command_main(const std::vector<std::string>& words);

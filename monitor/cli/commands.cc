@@ -59,6 +59,17 @@ constexpr std::array kFilterOptions = {
     OptionSpec{"audit", 0, nullptr, false, "the filter that audit and --log use"},
 };
 
+constexpr std::array kBenchOptions = {
+    OptionSpec{"only", 0, "NAME,...", false, "these works or groups of works alone"},
+    OptionSpec{"with", 0, "NAME,...", false,
+               "these contestants beside bare and sealed; all that are there otherwise"},
+    OptionSpec{"rounds", 0, "N", false, "how often each is measured (7; 3 with --quick)"},
+    OptionSpec{"quick", 0, nullptr, false, "shorter loops and smaller works: a first impression"},
+    OptionSpec{"json", 0, "FILE", false, "also write everything to FILE (docs/performance.md)"},
+    OptionSpec{"list", 0, nullptr, false,
+               "say what would be measured, with the targets, and measure nothing"},
+};
+
 constexpr const char* kRunTeaching =
     R"(Runs PROGRAM under a policy. What the policy does not allow is refused with an errno, as if
 the kernel had said it, and said on stderr with the rule that decided and the line that would
@@ -130,6 +141,63 @@ in plain words what is missing and how to mend it.
 Exit status: 0 callgate can run here, 1 it cannot, 2 wrong usage.)";
 constexpr const char* kDoctorExamples = "  callgate doctor";
 
+constexpr std::array kLabOptions = {
+    OptionSpec{"model", 0, "bare|naive|canonical|sealed|all", false,
+               "who watches: nobody, a monitor of the literature, callgate; all (default) in turn"},
+    OptionSpec{"time", 0, "SECONDS", false,
+               "how long a race runs that is not won; else as the attack says"},
+    OptionSpec{"limit", 0, "SECONDS", false,
+               "an attack that hangs this long beyond its race is killed (default 60)"},
+    OptionSpec{"timeline", 0, nullptr, false,
+               "the timeline of each run also where several attacks run"},
+    OptionSpec{"width", 0, "COLUMNS", false, "columns to use; else the terminal's, or 100"},
+};
+
+constexpr const char* kLabTeaching =
+    R"(Shows how monitors are fooled, with programs that do it. Each attack is after a prey: a secret
+tree $S with a canary in it, listeners on loopback, a process. It runs with no monitor, under the
+two models of the literature and under callgate; the timeline shows, call by call, what each task
+asked, what the monitor believed, and what the kernel did. >> marks the moment that decided.
+
+    lab list [CLASS]        every attack: class, severity, the trap in a line
+    lab show ID|CLASS       the lesson: trap, naive monitor, kernel, why callgate holds, policy
+    lab run ID|CLASS|all    run it; of several attacks one line each
+
+Anybody may run it. It touches nothing but a fresh directory in $TMPDIR or /tmp and loopback, and
+leaves nothing behind, also on ^C. What needs root or another kernel is skipped, saying so. The
+course that goes through it is docs/pitfalls.md.
+
+Exit status: 0 every attack that was run went as its lesson says, 1 one did not, 2 wrong usage, 77
+everything was skipped; 128+N when signal N interrupted it.)";
+constexpr const char* kLabExamples = R"(  callgate lab list races
+  callgate lab show symlink-swap
+  callgate lab run symlink-swap
+  callgate lab run dup2-type-confusion --model naive
+  callgate lab run all --time 2)";
+
+constexpr const char* kBenchTeaching =
+    R"(Measures on this machine what callgate costs, beside the bare machine, a null monitor (which
+does nothing at each stop: the floor), callgate's weaker models, and strace, PRoot and gVisor where
+they are installed. Each round runs every contestant once, in turn; told are medians, quartiles and
+ratios, and whether each of callgate's own targets is met.
+
+Groups of works: micro steps works server start-up memory scale. All of it takes about half an
+hour, --quick a few minutes. Other programs' work is in the figures: leave the machine alone.
+
+callgate runs the works under a policy that lets them read everything and write in one directory
+(so that every open is judged) and denies all network.
+
+The works' own programs run under any monitor of yours: `callgate bench loop open` prints the
+nanoseconds of an open and close; bench loop NAME [MS] [tasks=N] [descriptors=N] [past=N], bench
+serve, bench hold PROCESSES THREADS, bench null -- POLICY STEP one-cpu|all-cpus PROGRAM.
+
+Exit status: 0 measured (whether or not targets were met), 1 it could not be, 2 wrong usage.)";
+constexpr const char* kBenchExamples =
+    R"(  callgate bench --quick
+  callgate bench --only open,tar,server --with strace --rounds 15
+  callgate bench --json result.json
+  strace -f --seccomp-bpf -e trace=openat -o /dev/null callgate bench loop open)";
+
 constexpr std::array kCommands = {
     Command{"run", "run a program under a policy",
             "run --policy FILE|PROFILE [OPTION...] [--] PROGRAM [ARGUMENT...]", kRunTeaching,
@@ -154,6 +222,11 @@ constexpr std::array kCommands = {
             false,
             kQuestionUsage,
             doctor_command},
+    Command{"lab", "watch monitors being fooled, and callgate hold", "lab list|show|run ...",
+            kLabTeaching, kLabExamples, kLabOptions, false, kQuestionUsage, lab_command},
+    Command{"bench", "measure what callgate and its peers cost here",
+            "bench [--only NAME,...] [--with NAME,...] [--rounds N] [--quick] [--json FILE]",
+            kBenchTeaching, kBenchExamples, kBenchOptions, false, kQuestionUsage, bench_command},
 };
 
 std::string overview() {

@@ -75,6 +75,7 @@ int exit_status(const SessionOptions& session, const SessionResult& result) {
     if (result.exec_errno == 0) return kOwnFailure;
     return result.exec_errno == ENOENT ? kNotFound : kNotExecutable;
   }
+  if (!result.message.empty()) say(result.message);
   if (WIFSIGNALED(result.wait_status)) return 128 + WTERMSIG(result.wait_status);
   return WEXITSTATUS(result.wait_status);
 }

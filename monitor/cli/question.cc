@@ -64,25 +64,6 @@ std::optional<Number> number(std::string_view text) {
   return value;
 }
 
-// linux/netlink.h
-std::optional<int> netlink_protocol(std::string_view word) {
-  constexpr std::array<std::pair<std::string_view, int>, 11> kProtocols = {{{"route", 0},
-                                                                            {"usersock", 2},
-                                                                            {"sock_diag", 4},
-                                                                            {"nflog", 5},
-                                                                            {"xfrm", 6},
-                                                                            {"selinux", 7},
-                                                                            {"audit", 9},
-                                                                            {"connector", 11},
-                                                                            {"netfilter", 12},
-                                                                            {"kobject_uevent", 15},
-                                                                            {"generic", 16}}};
-  for (const auto& [name, value] : kProtocols) {
-    if (name == word) return value;
-  }
-  return number<int>(word);
-}
-
 std::string in_quotes(std::string_view word) { return "'" + escape(word, 200) + "'"; }
 
 struct HostPort {
@@ -171,7 +152,8 @@ NetworkOrMistake network_question(NetFamily family, const std::vector<std::strin
   if (bare) return NetworkQuestion{{NetQuestion{family, *op, {}}}, {}};
   if (family == NetFamily::Unix) return unix_question(*op, words[2], world);
   if (family == NetFamily::Netlink) {
-    const auto protocol = netlink_protocol(words[2]);
+    auto protocol = netlink_protocol(words[2]);
+    if (!protocol) protocol = number<int>(words[2]);
     if (!protocol) return QuestionMistake{in_quotes(words[2]) + " is no netlink protocol"};
     NetQuestion question{family, *op, {}};
     question.endpoint.kind = Endpoint::Kind::Netlink;

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <map>
+#include <set>
 #include <system_error>
 
 #include "monitor/audit_table.h"
@@ -55,14 +56,21 @@ bool choose_model(const std::string& word, SessionOptions* session) {
 
 // What the program may not change, whatever the policy says: a log it can write is no record, and a
 // policy it can write is none of tomorrow's.
-std::vector<std::string> own_files(const std::string& log, const std::vector<std::string>& policies) {
+std::vector<std::string> own_files(const std::string& log, const std::vector<std::string>& policies,
+                                   const Policy& policy) {
   std::vector<std::string> files;
-  std::vector<std::string> words = policies;
-  words.push_back(log);
+  std::set<std::string> words(policies.begin(), policies.end());
+  for (const auto& statement : policy.statements()) words.insert(statement->position.file);
+  words.insert(log);
   for (const std::string& word : words) {
     if (std::error_code ignored; !std::filesystem::is_regular_file(word, ignored)) continue;
     auto real = RealWorld().canonical(word);
     if (real.ok()) files.push_back(*real);
+    // The name by which it was given may be a link, which must go on leading there.
+    const std::filesystem::path path(word);
+    auto directory = RealWorld().canonical(path.has_parent_path() ? path.parent_path() : ".");
+    if (directory.ok())
+      files.push_back((std::filesystem::path(*directory) / path.filename()).string());
   }
   return files;
 }
@@ -90,7 +98,7 @@ int run_command(const Options& options) {
   if (!policy) return kOwnFailure;
   const std::optional<SharedLog> log = open_log_or_say(log_path, LogMode::Append);
   if (!log) return kOwnFailure;
-  session->own_files = own_files(log_path, policies);
+  session->own_files = own_files(log_path, policies, *policy);
 
   const bool quiet = options.has("quiet");
   const auto make_sink = [&]() -> std::unique_ptr<EventSink> {

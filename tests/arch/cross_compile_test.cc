@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/support/source_tree.h"
+
 namespace callgate {
 namespace {
 
@@ -15,7 +17,7 @@ TEST(CrossCompile, Aarch64SourcesCompile) {
   if (std::system((compiler + " --version > /dev/null 2>&1").c_str()) != 0) {
     GTEST_SKIP() << compiler << " is not installed";
   }
-  const fs::path source = fs::path(__FILE__).parent_path().parent_path().parent_path();
+  const fs::path source = source_tree();
   if (!fs::exists(source / "arch/abi.h")) GTEST_SKIP() << "the source tree is not here";
   int compiled = 0;
   for (const fs::directory_entry& entry : fs::directory_iterator(source / "arch")) {

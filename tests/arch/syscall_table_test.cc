@@ -192,6 +192,10 @@ TEST(SyscallTable, ConditionsFindTheirArguments) {
       case Condition::RlimitGuard:
         EXPECT_GE(row.argument(Role::Pid), 0);
         break;
+      case Condition::SourceRoute:
+        EXPECT_EQ(row.argument(Role::Which), 1);
+        EXPECT_EQ(row.argument(Role::Command), 2);
+        break;
       case Condition::DeviceNode:
         EXPECT_GE(row.argument(Role::Mode), 0);
         break;

@@ -92,7 +92,9 @@ class KilledMonitor(Running):
         self.start(self.SLEEPERS)
         pids = self.pids(4)
         os.kill(tracer_of(pids[0]), signal.SIGKILL)
-        self.process.wait(20)
+        _, err = self.process.communicate(timeout=60)
+        self.assertEqual(self.process.returncode, 137)
+        self.assertIn(b"callgate: the monitor ended before the program", err)
         for pid in pids:
             wait_until(lambda pid=pid: state(pid) in (None, "Z", "X"), f"{pid} is dead")
 
@@ -178,6 +180,13 @@ class LostLogs(support.WorldTest):
         self.assertEqual((outcome.status, outcome.text), (0, "finished\n"), f"\n{outcome}")
         self.assertSays(outcome, "/dev/full")
 
+    def test_a_file_size_limit_stops(self):
+        (self.work / "secret").write_text("canary")
+        log = self.root / "log.jsonl"
+        outcome = self.run_logged(log, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)))
+        self.assertNotIn("finished", outcome.text)
+        self.assertSays(outcome, "cannot write the log", "File too large")
+
     def test_a_closed_pipe_stops(self):
         fifo = self.root / "log.fifo"
         os.mkfifo(fifo)
@@ -225,13 +234,77 @@ class Exhaustion(support.WorldTest):
         policy = ALLOW_ALL + f"path deny {self.work}/secret\n"
         outcome = self.under(resource.RLIMIT_NPROC, 3, policy)
         self.assertNotIn("canary", outcome.text)
+        if outcome.status != 5 or outcome.text != "allowed\n" * 3:
+            self.assertIn("callgate", outcome.errors, f"it failed and did not say so\n{outcome}")
+
+    @support.needs_root
+    @support.need("setpriv")
+    def test_no_process_for_the_keeper(self):
+        # A user of its own, so that the processes can be counted: front, program and monitor.
+        os.chmod(self.work, 0o777)
+        os.chmod(self.root, 0o755)
+        for most, status, made, words in ((2, 125, False, "no processes"),
+                                          (3, 1, False, "no means left"), (4, 0, True, "")):
+            with self.subTest(most):
+                user = str(54330 + most)
+                outcome = support.run(
+                    ["setpriv", "--reuid", user, "--regid", user, "--clear-groups",
+                     *gated(self.policy(JUDGED), ["mkdir", "made"])], cwd=self.work,
+                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (most, most)))
+                self.assertEqual((outcome.status, (self.work / "made").exists()), (status, made), f"\n{outcome}")
+                self.assertSays(outcome, words)
 
     def test_little_memory(self):
         policy = ALLOW_ALL + f"path deny {self.work}/secret\n"
-        for megabytes in (16, 32, 64, 128):
+        for megabytes in (16, 32, 64, 96, 128, 256):
             with self.subTest(megabytes):
                 outcome = self.under(resource.RLIMIT_AS, megabytes << 20, policy)
                 self.assertNotIn("canary", outcome.text)
+                if outcome.status != 5 or outcome.text != "allowed\n" * 3:
+                    self.assertNotEqual(outcome.err, b"", f"it failed and did not say so\n{outcome}")
+
+    def test_a_program_without_room_for_the_argument_area(self):
+        outcome = self.run_gated(JUDGED + "limit as 32M\n", ["cat", "/etc/hostname"])
+        self.assertNotEqual(outcome.status, 0)
+        self.assertSays(outcome, "the argument area cannot be mapped at its address")
+
+    @support.needs_root
+    @support.need("unshare")
+    def test_no_shared_memory(self):
+        outcome = support.run(
+            ["unshare", "--ipc", "sh", "-c", 'echo 0 > /proc/sys/kernel/shmmni && exec "$@"', "sh",
+             *gated(self.policy(JUDGED), ["echo", "started"])], cwd=self.work)
+        self.assertStatus(outcome, 125)
+        self.assertEqual(outcome.out, b"")
+        self.assertSays(outcome, "the argument area cannot be made: No space left on device")
+
+    def test_nobody_hears_the_report(self):
+        (self.work / "secret").write_text("canary")
+        policy = self.policy(ALLOW_ALL + f"path deny {self.work}/secret\n")
+        for where in ("/dev/full", "&-"):
+            with self.subTest(where):
+                outcome = support.run(
+                    ["sh", "-c", f'exec "$@" 2>{where}', "sh",
+                     *gated(policy, ["sh", "-c", "cat secret; cat secret; echo finished"])], cwd=self.work)
+                self.assertEqual((outcome.status, outcome.text), (0, "finished\n"))
+
+
+class Unkillable(support.WorldTest):
+    """A monitor that may not kill who has become another user lets nobody go on instead."""
+
+    @support.needs_root
+    @support.need("setpriv")
+    def test_everything_ends(self):
+        os.chmod(self.work, 0o777)
+        (self.work / "secret").write_text("canary")
+        program = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups", "sh", "-c",
+                   "cat secret; touch went-on"]
+        outcome = support.run(
+            ["setpriv", "--bounding-set=-kill", "--inh-caps=-kill",
+             *gated(self.policy(ALLOW_ALL + f"path kill {self.work}/secret\n"), program)], cwd=self.work)
+        self.assertEqual((outcome.status, outcome.text), (137, ""), f"\n{outcome}")
+        self.assertFalse((self.work / "went-on").exists())
+        self.assertSays(outcome, "cannot be killed")
 
 
 class ExitStatuses(support.WorldTest):

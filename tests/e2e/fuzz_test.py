@@ -276,7 +276,7 @@ class FuzzTest(support.WorldTest):
         # A fuzzer whose calls all fail would compare nothing.
         answers = re.findall(rb"^#.* = (-?\d+)", logs[0], re.M)
         succeeded = sum(1 for a in answers if not a.startswith(b"-"))
-        self.assertGreater(succeeded, len(answers) // 10, logs[0][-3000:])
+        self.assertGreater(succeeded, len(answers) // 20, logs[0][-3000:])
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ kernel takes as an int included, makes calls of every redirected kind, and print
 each register that came back changed. Its output under callgate must equal its output without.
 """
 
+import os
 import shutil
+import unittest
 
 import support
 
@@ -59,6 +61,10 @@ class RegistersTest(support.WorldTest):
 
     def test_signals_interrupt_or_restart_a_blocking_call_of_a_32_bit_program_as_bare(self):
         self.compare("registers_32", "signals", last="signals: done\n")
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "the return stub is of x86_64")
+    def test_opens_under_a_storm_of_signals_come_back_as_bare(self):
+        self.compare("interrupted_open", self.work, "300", last="ok\n")
 
 
 if __name__ == "__main__":

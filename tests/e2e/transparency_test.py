@@ -193,11 +193,9 @@ class Shells(Twice):
             """, says="orphan")
 
     def case_daemon_outlives_its_parent(self):
-        # callgate waits for the last of the program's descendants.
         self.bash(r"""
-            setsid sh -c 'sleep 0.3; echo late > late' </dev/null >/dev/null 2>&1 & disown
-            # bare there is nobody who waits: give it the time
-            sleep 0.6
+            (setsid sh -c 'while [ -e parent ]; do sleep 0.02; done; echo late > late' </dev/null >/dev/null 2>&1 &)
+            touch parent; sh -c 'rm parent' & wait; until [ -s late ]; do sleep 0.02; done
             """)
 
     def case_root_directory(self):
@@ -439,8 +437,8 @@ class Python(Twice):
                 wd, mask, cookie, n = struct.unpack_from("iIII", data, at); print(wd, hex(mask), data[at + 16:at + 16 + n].rstrip(b"\0")); at += 16 + n
             os.mkfifo("p"); class_ = InterruptedError
             def handler(*_): raise class_("handler")
-            signal.signal(signal.SIGALRM, handler); signal.setitimer(signal.ITIMER_REAL, 0.2)
-            try: os.open("p", os.O_RDONLY)
+            signal.signal(signal.SIGALRM, handler)
+            try: signal.setitimer(signal.ITIMER_REAL, 0.2); os.open("p", os.O_RDONLY)
             except InterruptedError as e: print("interrupted", e)
             t = threading.Thread(target=lambda: open("p", "w").write("through")); t.start(); print(open("p").read()); t.join()
             try: os.open("p", os.O_WRONLY | os.O_NONBLOCK)

@@ -144,7 +144,35 @@ TEST(AuditJson, FramesTheRecordsWithHeaderAndExactSummary) {
   json summary = all[6];
   summary.erase("time");
   EXPECT_EQ(summary, json::parse(R"({"type":"summary","events":2,"allowed":1,"denied":1,"killed":0,
-      "would_deny":1,"failed_lookups":1,"processes":1,"programs":1,"lost":0})"));
+      "would_deny":1,"failed_lookups":1,"processes":1,"programs":1,"lost":0,
+      "in_full":2,"unlisted_processes":0})"));
+}
+
+TEST(AuditJson, CountsWhatRepeatsUnderTheNumberOfItsRecords) {
+  const Folder folder;
+  const fs::path file = folder.path / "log";
+  {
+    AuditJson sink(*open_log(file, LogMode::Replace), {.limits = {.repeats = 2}});
+    Event other = sample();
+    other.objects[0].real = "/etc/shadow";
+    for (int i = 0; i < 20; ++i) {
+      Event event = sample();
+      event.tid = i;  // another thread or moment is no other event
+      event.time_ns += i;
+      sink.on_event(event);
+      if (i < 2) sink.on_event(other);
+    }
+    sink.on_finish();
+  }
+  const auto all = records(file);
+  ASSERT_EQ(all.size(), 1u + 2 + 2 + 1 + 1);
+  EXPECT_EQ(all[1]["id"], 1);
+  EXPECT_EQ(all[2]["id"], 2);
+  json repeat = all[5];
+  EXPECT_EQ(repeat, json::parse(R"({"type":"repeat","id":1,"count":18,
+      "first":"2023-11-14T22:13:20.000000044Z","last":"2023-11-14T22:13:20.000000061Z"})"));
+  EXPECT_EQ(all[6]["events"], 22);
+  EXPECT_EQ(all[6]["in_full"], 4);
 }
 
 TEST(OpenLog, FollowsNoSymlink) {

@@ -19,8 +19,8 @@ namespace {
 class LongNameTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = std::filesystem::canonical(std::filesystem::temp_directory_path()) /
-                       "callgate-long-XXXXXX";
+    std::string name =
+        std::filesystem::canonical(std::filesystem::temp_directory_path()) / "callgate-long-XXXXXX";
     root_ = ::mkdtemp(name.data());
     deepest_ = root_;
     current_.reset(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -93,6 +93,19 @@ TEST_F(LongNameTest, WhatIsNoDirectoryHasNoDirectoryName) {
   auto name = long_directory_name(file.get());
   ASSERT_FALSE(name.ok());
   EXPECT_EQ(name.error().code, ENOTDIR);
+}
+
+TEST_F(LongNameTest, AFileIsFoundInADirectoryAtHand) {
+  const std::string component(200, 'n');
+  while (deepest_.size() < PATH_MAX + 300) ASSERT_TRUE(descend(component));
+  const UniqueFd file(::openat(current_.get(), "file", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  auto name = long_object_name(file.get(), "/proc/self");  // which has its directory open
+  ASSERT_TRUE(name.ok());
+  EXPECT_EQ(*name, deepest_ + "/file");
+  current_.reset();
+  auto elsewhere = long_object_name(file.get(), "/proc/self");
+  ASSERT_FALSE(elsewhere.ok());
+  EXPECT_EQ(elsewhere.error().code, ENAMETOOLONG);
 }
 
 }  // namespace

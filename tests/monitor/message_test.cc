@@ -58,6 +58,7 @@ TEST(Message, EverythingTheKernelJudgesByIsCopied) {
 TEST(Message, ANullNameOrAnEmptyOneIsNotAddressed) {
   Sent null;
   null.header.msg_name = nullptr;
+  null.header.msg_namelen = static_cast<socklen_t>(-1);  // nobody looks at it then
   auto message = read_own(null.header);
   ASSERT_TRUE(message.ok());
   EXPECT_TRUE(message->name.empty());
@@ -99,7 +100,9 @@ TEST(Message, WhatTheKernelRefusesIsRefusedWithItsErrno) {
   bad_name.header.msg_control = nullptr;
   bad_name.header.msg_controllen = 0;
   bad_name.header.msg_name = reinterpret_cast<void*>(8);
-  for (const Sent* sent : {&too_many, &negative, &bad_vectors, &bad_name}) {
+  Sent bad_name_and_too_many = too_many;
+  bad_name_and_too_many.header.msg_name = reinterpret_cast<void*>(8);
+  for (const Sent* sent : {&too_many, &negative, &bad_vectors, &bad_name, &bad_name_and_too_many}) {
     EXPECT_EQ(::sendmsg(pair[0], &sent->header, MSG_DONTWAIT), -1);
     const int kernel = errno;
     auto message = read_own(sent->header);
@@ -178,15 +181,51 @@ TEST(Message, TheCopyIsAMessageThatTheKernelSends) {
   ::shmdt(reinterpret_cast<void*>(ArgumentArea::kAddress));
 }
 
-TEST(Message, TheMostVectorsFitOneSlot) {
+TEST(Message, ASealedControlMessageIsAsTheCallerHadIt) {
+  auto area = ArgumentArea::create();
+  ASSERT_TRUE(area.ok());
+  ASSERT_EQ(::shmat(area->segment(), reinterpret_cast<void*>(ArgumentArea::kAddress), SHM_RDONLY),
+            reinterpret_cast<void*>(ArgumentArea::kAddress));
+  Sent sent;
+  std::memcpy(sent.control, "judged", 6);
+  auto message = read_own(sent.header);
+  ASSERT_TRUE(message.ok());
+  ASSERT_TRUE(seal_control(TraceeMemory(::getpid()), *message).ok());
+  std::memcpy(sent.control, "forged", 6);
+  auto slot = area->take();
+  auto at = put_message(*slot, *message, Abi::X86_64);
+  ASSERT_TRUE(at.ok());
+  const auto* copy = reinterpret_cast<const msghdr*>(*at);
+  EXPECT_EQ(copy->msg_controllen, sizeof sent.control);
+  EXPECT_STREQ(static_cast<const char*>(copy->msg_control), "judged");
+  ::shmdt(reinterpret_cast<void*>(ArgumentArea::kAddress));
+}
+
+TEST(Message, AControlMessageThatCannotBeSealedIsAnErrno) {
+  Sent sent;
+  sent.header.msg_control = reinterpret_cast<void*>(8);
+  auto message = read_own(sent.header);
+  ASSERT_TRUE(message.ok());
+  EXPECT_EQ(seal_control(TraceeMemory(::getpid()), *message).error().code, EFAULT);
+  sent.header.msg_controllen = 1 << 20;
+  message = read_own(sent.header);
+  ASSERT_TRUE(message.ok());
+  EXPECT_EQ(seal_control(TraceeMemory(::getpid()), *message).error().code, ENOBUFS);
+}
+
+TEST(Message, TheMostVectorsAndTheLongestControlMessageFitOneSlot) {
   auto area = ArgumentArea::create();
   ASSERT_TRUE(area.ok());
   std::vector<iovec> many(1024, iovec{nullptr, 0});
+  std::vector<std::byte> control(8192);
   Sent sent;
   sent.header.msg_iov = many.data();
   sent.header.msg_iovlen = many.size();
+  sent.header.msg_control = control.data();
+  sent.header.msg_controllen = control.size();
   auto message = read_own(sent.header);
   ASSERT_TRUE(message.ok());
+  ASSERT_TRUE(seal_control(TraceeMemory(::getpid()), *message).ok());
   auto slot = area->take();
   ASSERT_TRUE(slot.ok());
   EXPECT_TRUE(put_message(*slot, *message, Abi::X86_64).ok());

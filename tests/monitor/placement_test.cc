@@ -156,7 +156,7 @@ TEST(Placement, ATaskThatMayNotRunOnTheMonitorsCpuStaysWhereItIs) {
   });
 }
 
-TEST(Placement, AChildThatInheritsAPlacedMaskIsGivenTheOriginal) {
+TEST(Placement, AChildTakesItsParentsPlaceAndIsGivenTheOriginalMaskOnceItComputes) {
   in_child([] {
     Sleeper parent;
     const cpu_set_t own = mask_of(parent.pid());
@@ -166,8 +166,10 @@ TEST(Placement, AChildThatInheritsAPlacedMaskIsGivenTheOriginal) {
     const cpu_set_t here = mask_of(0);
     sched_setaffinity(child.pid(), sizeof here, &here);  // as fork copies it from the parent
     placement.on_child(parent.pid(), child.pid());
+    HOLDS(equal(mask_of(child.pid()), here));
+    let_it_compute(placement);
     HOLDS(equal(mask_of(child.pid()), own));
-    HOLDS(equal(mask_of(parent.pid()), here));
+    HOLDS(equal(mask_of(parent.pid()), own));
     return 0;
   });
 }

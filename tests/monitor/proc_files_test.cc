@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -107,6 +108,40 @@ TEST(ProcFiles, AnotherUsersCredentialsAreItsOwn) {
   EXPECT_EQ(status->credentials.capabilities, 0u);
 }
 
+// A program may call itself what it likes; what it says there is no line of its own.
+TEST(ProcFiles, AProgramsNameCannotForgeALineOfItsStatus) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_NAME, "x\nUid:\t0\t0\t0");
+    ::raise(SIGSTOP);
+    _exit(0);
+  }
+  ::waitpid(child, nullptr, WUNTRACED);
+  auto text = read_whole_file("/proc/" + std::to_string(child) + "/status");
+  auto status = read_task_status(child);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ASSERT_TRUE(text.ok() && status.ok());
+  EXPECT_THAT(*text, testing::StartsWith("Name:\tx\\nUid:"));
+  EXPECT_EQ(status->credentials.fsuid, static_cast<uid_t>(::setfsuid(static_cast<uid_t>(-1))));
+}
+
+TEST(ProcFiles, CredentialsThatAreNotThereAreNotRoots) {
+  EXPECT_TRUE(parse_task_status("Tgid:\t4\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n").ok());
+  for (const char* text : {"", "Tgid:\t4\n", "Tgid:\t4\nUid:\t0\t0\t0\nGid:\t0\t0\t0\t0\n",
+                           "Tgid:\t4\nUid:\t1\t1\t1\tx\nGid:\t0\t0\t0\t0\n",
+                           "Tgid:\t4\nUid:\t1\t1\t1\t99999999999\nGid:\t0\t0\t0\t0\n",
+                           "Uid:\t1\t1\t1\t1\nGid:\t1\t1\t1\t1\n"}) {
+    auto status = parse_task_status(text);
+    ASSERT_FALSE(status.ok()) << text;
+    EXPECT_EQ(status.error().code, ESRCH);
+  }
+  // What is no number ends the list, and the reading of it.
+  auto status = parse_task_status("Tgid:\t4\nUid:\t1 1 1 1\nGid:\t1 1 1 1\nGroups:\t4 x5 6\n");
+  ASSERT_TRUE(status.ok());
+  EXPECT_THAT(status->credentials.groups, ElementsAre(4));
+}
+
 TEST(ProcFiles, AZombieIsToldAndATaskThatIsGoneIsAnError) {
   const pid_t child = ::fork();
   if (child == 0) _exit(0);
@@ -149,6 +184,18 @@ TEST(ProcFiles, ForeignTextIsNoMappingAndNoCrash) {
                            "ffffffffffffffffffff-2 rwxp 0 0:0 0 x"}) {
     static_cast<void>(parse_mappings(text));
   }
+}
+
+TEST(ProcFiles, MountPointsOfProcAreFoundByTheirType) {
+  EXPECT_THAT(parse_proc_mounts("24 29 0:22 / /proc rw,nosuid shared:5 master:1 - proc proc rw\n"
+                                "25 29 0:23 /1 /mnt/a\\040b\\011\\012\\134c rw - proc none rw\n"
+                                "26 29 8:1 / /home rw - ext4 proc rw\n"
+                                "27 29 8:1 /x\\040-\\040proc /home rw shared:1 - ext4 /dev/sda rw\n"
+                                "28 29 0:4 / /cut rw -"),
+              ElementsAre("/proc", "/mnt/a b\t\n\\c"));
+  auto own = read_whole_file("/proc/self/mountinfo");
+  ASSERT_TRUE(own.ok());
+  EXPECT_THAT(parse_proc_mounts(*own), testing::Contains("/proc"));
 }
 
 TEST(ProcFiles, AMappedFileIsFoundByItsIdentityWhateverItsName) {

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <vector>
 
@@ -110,6 +111,114 @@ TEST(SocketAddress, AfUnspecBindsAndSendsAsIpv4AndDissolvesAConnection) {
   EXPECT_EQ(dissolved->kind, Endpoint::Kind::None);
 }
 
+// IPV6_ADDRFORM makes an IPv4 socket of a connected IPv6 one, and nobody tells us: what the kernel
+// then takes for an IPv4 address must be read as one.
+TEST(SocketAddress, AfUnspecIsAnAddressForASocketThatTurnedIntoIpv4) {
+  const auto any = v4(INADDR_LOOPBACK, 0);
+  const UniqueFd receiver(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::bind(receiver.get(), reinterpret_cast<const sockaddr*>(&any), sizeof any), 0);
+  sockaddr_in at{};
+  socklen_t size = sizeof at;
+  ASSERT_EQ(::getsockname(receiver.get(), reinterpret_cast<sockaddr*>(&at), &size), 0);
+
+  const UniqueFd sender(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!sender.valid()) GTEST_SKIP() << "a host without IPv6";
+  sockaddr_in6 mapped{};
+  mapped.sin6_family = AF_INET6;
+  mapped.sin6_port = htons(9);
+  mapped.sin6_addr.s6_addr[10] = mapped.sin6_addr.s6_addr[11] = 0xff;
+  mapped.sin6_addr.s6_addr[12] = 127;
+  mapped.sin6_addr.s6_addr[15] = 1;
+  ASSERT_EQ(::connect(sender.get(), reinterpret_cast<sockaddr*>(&mapped), sizeof mapped), 0);
+  const int ipv4 = AF_INET;
+  ASSERT_EQ(::setsockopt(sender.get(), IPPROTO_IPV6, IPV6_ADDRFORM, &ipv4, sizeof ipv4), 0);
+
+  at.sin_family = AF_UNSPEC;
+  ASSERT_EQ(::sendto(sender.get(), "x", 1, 0, reinterpret_cast<sockaddr*>(&at), sizeof at), 1);
+  char byte = 0;
+  EXPECT_EQ(::recv(receiver.get(), &byte, 1, 0), 1) << "the kernel took it for an address";
+  const auto made_as = facts(AF_INET6, SOCK_DGRAM);
+  for (const NetOp op : {NetOp::Send, NetOp::Bind}) {
+    auto endpoint = read_endpoint(bytes_of(at), made_as, op);
+    ASSERT_TRUE(endpoint.ok());
+    EXPECT_EQ(*endpoint, Endpoint::v4({127, 0, 0, 1}, ntohs(at.sin_port))) << net_op_name(op);
+  }
+  // Too short for one it is no address to either kind.
+  auto nothing = read_endpoint(bytes_of(at, 8), made_as, NetOp::Send);
+  ASSERT_TRUE(nothing.ok());
+  EXPECT_EQ(nothing->kind, Endpoint::Kind::None);
+}
+
+TEST(SocketAddress, AfUnspecIsAnIpv6AddressForARawIpv6Socket) {
+  sockaddr_in6 six{};
+  six.sin6_family = AF_UNSPEC;
+  six.sin6_addr = in6addr_loopback;
+  auto endpoint = read_endpoint(bytes_of(six), facts(AF_INET6, SOCK_RAW, IPPROTO_UDP), NetOp::Send);
+  ASSERT_TRUE(endpoint.ok());
+  EXPECT_EQ(*endpoint, Endpoint::v6(std::to_array(six.sin6_addr.s6_addr), 0, 0));
+  const UniqueFd raw(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP));
+  if (!raw.valid()) GTEST_SKIP() << "needs the right to raw sockets and IPv6";
+  const char header[8] = {0, 9, 0, 9, 0, 8, 0, 0};
+  EXPECT_EQ(
+      ::sendto(raw.get(), header, sizeof header, 0, reinterpret_cast<sockaddr*>(&six), sizeof six),
+      static_cast<ssize_t>(sizeof header))
+      << "the kernel took it for an address";
+}
+
+// What an address says of itself does not choose how it is read.
+TEST(SocketAddress, TheSocketSaysHowAnAddressIsRead) {
+  sockaddr_un path{};
+  path.sun_family = AF_UNIX;
+  std::strcpy(path.sun_path, "/run/x");
+  const auto ip = v4(0x0a000001, 53);
+  const auto unspecified = v4(0x0a000001, 53, AF_UNSPEC);
+  // packet_snd never looks at the family.
+  for (const auto bytes : {bytes_of(path), bytes_of(ip), bytes_of(unspecified)}) {
+    auto endpoint = read_endpoint(bytes, facts(AF_PACKET, SOCK_DGRAM), NetOp::Send);
+    ASSERT_TRUE(endpoint.ok());
+    EXPECT_EQ(endpoint->kind, Endpoint::Kind::Other);
+  }
+  for (const int domain : {AF_INET, AF_INET6}) {
+    auto endpoint = read_endpoint(bytes_of(path), facts(domain, SOCK_DGRAM), NetOp::Connect);
+    ASSERT_TRUE(endpoint.ok());
+    EXPECT_EQ(endpoint->kind, Endpoint::Kind::Other);
+  }
+  for (const NetOp op : {NetOp::Bind, NetOp::Send}) {
+    auto endpoint = read_endpoint(bytes_of(unspecified), facts(AF_NETLINK, SOCK_RAW, 9), op);
+    ASSERT_TRUE(endpoint.ok());
+    EXPECT_EQ(endpoint->netlink_protocol, 9);
+  }
+  // An SMC socket connects to an IP address.
+  auto smc = read_endpoint(bytes_of(ip), facts(43, SOCK_STREAM), NetOp::Connect);
+  ASSERT_TRUE(smc.ok());
+  EXPECT_EQ(*smc, Endpoint::v4({10, 0, 0, 1}, 53));
+}
+
+TEST(SocketAddress, AUnixAddressThatTheKernelDoesNotTakeIsEinval) {
+  const UniqueFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const auto local = facts(AF_UNIX, SOCK_DGRAM);
+  std::array<char, sizeof(sockaddr_storage)> long_name{};
+  long_name.fill('x');
+  const sa_family_t family = AF_UNIX;
+  std::memcpy(long_name.data(), &family, sizeof family);
+  const auto ip = v4(INADDR_LOOPBACK, 9);
+  for (const auto bytes : {bytes_of(long_name), bytes_of(ip)}) {
+    EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(bytes.data()),
+                        static_cast<socklen_t>(bytes.size())),
+              -1);
+    EXPECT_EQ(errno, EINVAL);
+    auto endpoint = read_endpoint(bytes, local, NetOp::Connect);
+    ASSERT_FALSE(endpoint.ok());
+    EXPECT_EQ(endpoint.error().code, EINVAL);
+  }
+  const auto unspecified = v4(0, 0, AF_UNSPEC);
+  EXPECT_EQ(
+      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&unspecified), sizeof unspecified), 0);
+  auto dissolved = read_endpoint(bytes_of(unspecified), local, NetOp::Connect);
+  ASSERT_TRUE(dissolved.ok());
+  EXPECT_EQ(dissolved->kind, Endpoint::Kind::None);
+}
+
 TEST(SocketAddress, UnixNamesArePathsAbstractOrNone) {
   sockaddr_un un{};
   un.sun_family = AF_UNIX;
@@ -139,7 +248,8 @@ TEST(SocketAddress, UnixNamesArePathsAbstractOrNone) {
 TEST(SocketAddress, AnAddressTooShortForAFamilyIsEinval) {
   const std::byte one{};
   for (const size_t size : {0, 1}) {
-    auto endpoint = read_endpoint(std::span(&one, size), facts(AF_INET, SOCK_STREAM), NetOp::Connect);
+    auto endpoint =
+        read_endpoint(std::span(&one, size), facts(AF_INET, SOCK_STREAM), NetOp::Connect);
     ASSERT_FALSE(endpoint.ok());
     EXPECT_EQ(endpoint.error().code, EINVAL);
   }
@@ -148,7 +258,8 @@ TEST(SocketAddress, AnAddressTooShortForAFamilyIsEinval) {
 TEST(SocketAddress, NetlinkIsToldByItsProtocol) {
   sockaddr_nl nl{};
   nl.nl_family = AF_NETLINK;
-  auto endpoint = read_endpoint(bytes_of(nl), facts(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), NetOp::Bind);
+  auto endpoint =
+      read_endpoint(bytes_of(nl), facts(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE), NetOp::Bind);
   ASSERT_TRUE(endpoint.ok());
   EXPECT_EQ(endpoint->kind, Endpoint::Kind::Netlink);
   EXPECT_EQ(endpoint->netlink_protocol, NETLINK_ROUTE);
@@ -171,7 +282,8 @@ TEST(SocketAddress, ADescriptorsSocketIsKnownByItsInode) {
 }
 
 // A child holds a socket; the kernel is asked about it through a duplicate.
-Result<SocketFacts> queried(int domain, int type, int protocol, const sockaddr* address, socklen_t size) {
+Result<SocketFacts> queried(int domain, int type, int protocol, const sockaddr* address,
+                            socklen_t size) {
   int ready[2];
   if (::pipe(ready) != 0) return last_error();
   const UniqueFd fd(::socket(domain, type, protocol));
@@ -207,7 +319,8 @@ TEST(SocketAddress, ASocketNotMadeUnderOurEyesIsAskedAbout) {
   EXPECT_FALSE(plain->bound);
 
   const auto loopback = v4(INADDR_LOOPBACK, 0);
-  auto bound = queried(AF_INET, SOCK_STREAM, 0, reinterpret_cast<const sockaddr*>(&loopback), sizeof loopback);
+  auto bound = queried(AF_INET, SOCK_STREAM, 0, reinterpret_cast<const sockaddr*>(&loopback),
+                       sizeof loopback);
   ASSERT_TRUE(bound.ok());
   EXPECT_TRUE(bound->bound);
 

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "policy/diagnostic.h"
 #include "tests/policy/fake_world.h"
 
 namespace callgate {
@@ -125,6 +126,15 @@ TEST(Mistakes, EscapeWhatThePolicySays) {
   EXPECT_EQ(bidi.find("\xe2\x80\xae"), std::string::npos);
 }
 
+TEST(Mistakes, ShowNothingThatCannotBeSeen) {
+  for (const char* hidden :
+       {"\xc2\x9b", "\xc2\xad", "\xd8\x9c", "\xe1\xa0\x8e", "\xe2\x80\x8b", "\xe2\x80\xae",
+        "\xe2\x81\xa9", "\xe3\x85\xa4", "\xef\xb8\x8f", "\xef\xbb\xbf", "\xf3\xa0\x81\x81"}) {
+    EXPECT_EQ(escape_foreign(hidden).find(hidden), std::string::npos) << escape_foreign(hidden);
+  }
+  EXPECT_EQ(escape_foreign("na\xc3\xafve \xe6\x97\xa5"), "na\xc3\xafve \xe6\x97\xa5");
+}
+
 TEST(Mistakes, ShowTheNeighbourhoodOfAFaultInALongLine) {
   const std::string path(30000, 'x');
   const std::string said = mistake_in("path allow /" + path + " bad/ /" + path);
@@ -166,6 +176,18 @@ TEST(Mistakes, AreFoundInAnyTextWithoutACrash) {
   EXPECT_THAT(mistake_in("path allow /" + groups), HasSubstr("too many braces"));
   EXPECT_THAT(mistake_in("path allow /{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}"),
               HasSubstr("too many patterns"));
+}
+
+// Neither takes memory that its few bytes do not warrant.
+TEST(Mistakes, StopAPolicyThatWouldGrowWithoutBound) {
+  std::string doubling = "define A /xxxxxxxxxxxxxxx\n";
+  for (int i = 0; i < 40; ++i) doubling += "define A ${A}${A}\n";
+  EXPECT_THAT(mistake_in(doubling), AllOf(StartsWith("p.policy:14:14: "), HasSubstr("too long")));
+  std::string braces;
+  for (int i = 0; i < 10; ++i) braces += "{a,b}";
+  EXPECT_THAT(mistake_in("path allow /" + braces + std::string(60000, 'x')),
+              AllOf(StartsWith("p.policy:1:12: "), HasSubstr("too many patterns")));
+  EXPECT_EQ(mistake_in("path allow /" + braces + std::string(4000, 'x')), "");
 }
 
 TEST(Lines, EndWithNewlineOrNothingOrCarriageReturn) {
@@ -240,6 +262,12 @@ TEST(Includes, StandInPlace) {
   EXPECT_EQ(policy.path(PathOp::Read, "/a").rule->where(), "profile:base:1");
   EXPECT_EQ(policy.path(PathOp::Read, "/b").rule->where(), "d/more.policy:1");
   EXPECT_TRUE(allows(policy, PathOp::Read, "/c"));
+}
+
+TEST(Includes, ShowNoProfilesNameAsItIs) {
+  FakeWorld world;
+  world.profiles = {{"a\x1b[2J", ""}};
+  EXPECT_THAT(mistake_in("include b\n", world), HasSubstr("(expected a\\x1b[2J, or a path"));
 }
 
 TEST(Includes, ThatCannotBeReadAreMistakes) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/policy/fake_world.h"
 
 namespace callgate {
@@ -290,6 +292,22 @@ TEST(Warnings, SayWhatDoesNotExist) {
   const Policy policy = policy_of("path allow /gone\n", world);
   EXPECT_THAT(policy.warnings(),
               ElementsAre("p.policy:1:12: warning: \"/gone\" does not exist now"));
+}
+
+TEST(PathRules, ARefusalInADirectoryThatIgnoresCaseIsWarnedOf) {
+  FakeWorld world;
+  world.loose = {"/media/stick", "/fold"};
+  const auto warnings = [&](const std::string& statement) {
+    return std::ranges::count_if(
+        policy_of("runtime none\n" + statement, world).warnings(),
+        [](const std::string& text) { return text.find(" ignores case: ") != std::string::npos; });
+  };
+  EXPECT_EQ(warnings("path deny read /media/stick/Secret"), 1);
+  EXPECT_EQ(warnings("path deny read /media/stick/*.key"), 1);
+  EXPECT_EQ(warnings("path kill read /fold/a/b/**"), 1);
+  EXPECT_EQ(warnings("path deny read /media/stick/** /media/stick/*"), 0);
+  EXPECT_EQ(warnings("path deny read /media/Secret"), 0);
+  EXPECT_EQ(warnings("path allow read /media/stick/Secret"), 0);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "tests/policy/fake_world.h"
+#include "tests/support/source_tree.h"
 
 namespace callgate {
 namespace {
@@ -15,8 +16,8 @@ namespace {
 class ShippedWorld : public FakeWorld {
  public:
   ShippedWorld() {
-    const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
-    for (const auto& entry : std::filesystem::directory_iterator(root / "policy" / "profiles")) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(source_tree() / "policy/profiles")) {
       std::stringstream text;
       text << std::ifstream(entry.path()).rdbuf();
       profiles[entry.path().stem()] = text.str();

@@ -31,6 +31,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -39,9 +40,11 @@ namespace attack {
 void strike();
 void twin();
 
-// Exit statuses, for the driver: 0 token printed, 1 held, 2 void (the world was not as needed).
+// Exit statuses, for the driver: 0 token printed, 1 held, 2 void (the world was not as needed),
+// 77 skipped.
 inline constexpr int kHeld = 1;
 inline constexpr int kVoid = 2;
+inline constexpr int kSkipped = 77;
 
 [[noreturn]] inline void finish(int status) {
   std::fflush(nullptr);
@@ -62,6 +65,12 @@ inline constexpr int kVoid = 2;
 [[noreturn]] inline void twin_ok() {
   std::printf("TWIN-OK\n");
   finish(0);
+}
+
+// This machine has nothing to show here; the driver says why.
+[[noreturn]] inline void skip(std::string_view why) {
+  std::printf("SKIP %.*s\n", static_cast<int>(why.size()), why.data());
+  finish(kSkipped);
 }
 
 // For what must work everywhere. Under callgate a failure here in twin() is callgate's bug.
@@ -115,6 +124,33 @@ inline void take(int fd) {
 }
 inline void take(const std::string& path) { take(::open(path.c_str(), O_RDONLY)); }
 
+// Opens `path` over and over: how often it was the harmless file, and how often refused. Any other
+// bytes are the prey.
+struct Openings {
+  long good = 0;
+  long refused = 0;
+};
+inline constexpr std::string_view kHarmless = "harmless\n";
+inline Openings open_until_time_is_up(const char* path, long most = 2'000'000) {
+  Openings seen;
+  for (Stopwatch watch; watch.running() && seen.good < most;) {
+    const int fd = ::open(path, O_RDONLY);
+    if (fd < 0) {
+      ++seen.refused;
+      continue;
+    }
+    const std::string text = read_all(fd);
+    ::close(fd);
+    if (text == kHarmless) {
+      ++seen.good;
+    } else if (!text.empty()) {
+      prey_taken(text);
+    }
+  }
+  std::printf("opened %ld, refused %ld\n", seen.good, seen.refused);
+  return seen;
+}
+
 inline void spill(const std::string& path, std::string_view text) {
   int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
   must(fd >= 0, path);
@@ -155,6 +191,17 @@ sockaddr* as_sockaddr(Address& address) {
   return reinterpret_cast<sockaddr*>(&address);
 }
 
+inline int socket_of(int kind) {
+  const int fd = ::socket(AF_INET, kind, 0);
+  must(fd >= 0, "socket");
+  return fd;
+}
+// Binds to $PORT: 0 or errno.
+inline int bind_error(int fd, const char* address = "127.0.0.1") {
+  sockaddr_in name = v4(address, number("ATTACK_PORT"));
+  return ::bind(fd, as_sockaddr(name), sizeof name) == 0 ? 0 : errno;
+}
+
 // Waits for the child; its exit status, or 128 + signal.
 inline int reap(pid_t child) {
   int status = 0;
@@ -174,6 +221,30 @@ pid_t spawn(Body body, unsigned long flags = 0) {
   }
   return pid;
 }
+
+// The other side of a race: a process that makes its move over and over until it is stopped, or
+// until whoever made it is gone.
+class Rival {
+ public:
+  template <typename Move>
+  explicit Rival(Move move) {
+    const pid_t maker = ::getpid();
+    pid_ = spawn([&] {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      while (::getppid() == maker) move();
+    });
+    must(pid_ > 0, "fork");
+  }
+  Rival(const Rival&) = delete;
+  Rival& operator=(const Rival&) = delete;
+  ~Rival() {
+    ::kill(pid_, SIGKILL);
+    reap(pid_);
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
 
 }  // namespace attack
 

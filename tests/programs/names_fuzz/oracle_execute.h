@@ -1,4 +1,4 @@
-// The oracle on execve: the file, and whoever interprets it.
+// Executions, which are judged thrice: the program, its "#!" and the loader it names.
 #pragma once
 
 #include <cstdint>
