@@ -4,6 +4,7 @@
 //
 // One task at a time has the turn, so that a seed replays; with `free` they all run at once.
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   shared->ops = atoi(argv[2]);
   shared->free_running = argc > 3 && strcmp(argv[3], "free") == 0 ? 1 : 0;
   shared->root = getpid();
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (Slot& slot : shared->slots) slot.releases = -1;
   const int self = take_slot();
   shared->turn.store(self);

@@ -164,7 +164,10 @@ int Walk::follow(const std::string& component, int link, bool last) {
 int Walk::step(const std::string& component, bool last) {
   if (component == "." || component == "..") {
     if (last && way_.is_name) {
-      found_.fixed = found_.exists = done_ = true;
+      const int object = open_path(current_, component, O_DIRECTORY);
+      if (object < 0) return errno;
+      found_ = found_behind(object);
+      found_.fixed = done_ = true;
       return 0;
     }
     const bool stays = scoped() && same(current_, root_);
