@@ -52,6 +52,11 @@ bool same_object(const UniqueFd& a, const UniqueFd& b) {
          one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
+bool is_directory(int fd) {
+  struct stat st {};
+  return ::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 std::deque<std::string> split(std::string_view path) {
   std::deque<std::string> parts;
   while (!path.empty()) {
@@ -220,7 +225,11 @@ Result<Place> Resolver::Walk::run() {
     pending.pop_front();
     auto stepped = step(component, pending.empty(), &done);
     if (stepped.ok()) continue;
-    if (options.lost != nullptr) *options.lost = component_name(component);
+    if (options.lost != nullptr) {
+      // ENOTDIR speaks of what was no directory, not of what would have been in it.
+      const bool stuck = stepped.error().code == ENOTDIR && !is_directory(current.get());
+      *options.lost = component_name(stuck ? "." : component);
+    }
     return stepped.error();
   }
   if (!done) place.object = std::move(current);

@@ -99,15 +99,13 @@ int on_new_name(int dirfd, uint64_t address) {
   const auto found = look_up(dirfd, address, {.follow = false, .is_name = true});
   if (!found) return 0;
   if (found->error != 0) return judge_failure(*found);
-  if (found->fixed) return judge_failure(*found);
   return found->exists || found->too_long ? judge_failure(*found) : judge(kCreate, *found);
 }
 
 int on_removed_name(int dirfd, uint64_t address) {
   const auto found = look_up(dirfd, address, {.follow = false, .is_name = true});
   if (!found) return 0;
-  if (found->error != 0) return judge_failure(*found);
-  if (found->fixed) return 0;
+  if (found->error != 0 || found->fixed) return judge_failure(*found);
   return found->exists ? judge(kDelete, *found) : judge_failure(*found);
 }
 
@@ -138,7 +136,10 @@ int on_rename(int from_dirfd, uint64_t from_at, int to_dirfd, uint64_t to_at, ui
   const auto to = look_up(to_dirfd, to_at, kName);
   if (!to) return 0;
   if (to->error != 0) return judge_failure(*to);
-  if (from->fixed || to->fixed) return 0;
+  if (from->fixed || to->fixed) {
+    const int error = from->fixed ? judge_failure(*from) : 0;
+    return error == 0 && to->fixed ? judge_failure(*to) : error;
+  }
   if (!from->exists) return judge_failure(*from);
   const bool exchange = (flags & kExchange) != 0;
   const bool keeps = (flags & kNoReplace) != 0;
