@@ -168,15 +168,16 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
 Status Resolver::Walk::step(const std::string& component, bool last, bool* done) {
   at_directory = false;
   if (component == "." || component == "..") {
-    if (last && options.parent_call) {
-      place.parent = std::move(current);
-      place.leaf = component;
-      *done = true;
-      return Unit{};
-    }
     const char* step = at_scope() ? "." : component.c_str();
     UniqueFd next(::openat(current.get(), step, kPathFlags | O_DIRECTORY));
     if (!next.valid()) return last_error();
+    if (last && options.parent_call) {
+      place.parent = std::move(current);
+      place.leaf = component;
+      place.object = std::move(next);
+      *done = true;
+      return Unit{};
+    }
     current = std::move(next);
     at_directory = true;
     return Unit{};
@@ -272,15 +273,7 @@ Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
 // Names the place, and looks at the leaf where that has not been done.
 Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place) const {
   if (place.exists() && ::fstat(place.object.get(), &place.st) != 0) return last_error();
-  if (!place.parent.valid() || place.leaf.empty()) {
-    CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
-    return place;
-  }
-  if (place.leaf == "." || place.leaf == "..") {
-    UniqueFd object(::openat(place.parent.get(), place.leaf.c_str(), kPathFlags));
-    if (!object.valid()) return last_error();
-    if (::fstat(object.get(), &place.st) != 0) return last_error();
-    place.object = std::move(object);
+  if (!place.parent.valid() || place.is_fixed()) {
     CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
     return place;
   }
