@@ -19,6 +19,7 @@ namespace callgate {
 namespace {
 
 constexpr int kLinkLimit = 40;  // path_resolution(7)
+constexpr size_t kStride = 64;
 constexpr int kPathFlags = O_PATH | O_CLOEXEC;
 
 // Where a tracee's relative walk begins.
@@ -57,6 +58,10 @@ bool is_directory(int fd) {
   return ::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+bool may_search(int directory, const std::string& leaf) {
+  return open_path(directory, leaf, O_NOFOLLOW, 0).valid() || errno != EACCES;
+}
+
 std::deque<std::string> split(std::string_view path) {
   std::deque<std::string> parts;
   while (!path.empty()) {
@@ -84,13 +89,13 @@ struct Resolver::Walk {
   std::deque<std::string> pending;
   Place place;
   int links = 0;
-  bool at_directory = true;  // the last component was ".", ".." or a jump: `current` is the answer
 
   Result<Place> run();
   Result<Place> run(std::string_view path);
   Status step(const std::string& component, bool last, bool* done);
   Status follow(const std::string& component, UniqueFd link, const struct stat& st, bool last,
                 bool* done);
+  bool leap();
   Status restart_at_root();
   [[nodiscard]] bool at_scope() const;
   [[nodiscard]] std::string component_name(const std::string& component) const;
@@ -117,8 +122,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
   // The kernel protects the links that a name ends in (pick_link, WALK_TRAILING).
   if (last && link_is_protected(current.get(), st)) return Error{EACCES};
   Place here;
-  CALLGATE_TRY([[maybe_unused]] Unit named,
-               resolver.name_object(viewer, current.get(), here));
+  CALLGATE_TRY([[maybe_unused]] Unit named, resolver.name_object(viewer, current.get(), here));
   place.links.push_back(join(here.name, component));
   std::string target;
   if (on_proc(link.get())) {
@@ -166,7 +170,6 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
 }
 
 Status Resolver::Walk::step(const std::string& component, bool last, bool* done) {
-  at_directory = false;
   if (component == "." || component == "..") {
     const char* step = at_scope() ? "." : component.c_str();
     UniqueFd next(::openat(current.get(), step, kPathFlags | O_DIRECTORY));
@@ -179,7 +182,6 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
       return Unit{};
     }
     current = std::move(next);
-    at_directory = true;
     return Unit{};
   }
   UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_NOFOLLOW));
@@ -197,11 +199,10 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
   }
   struct stat st {};
   if (::fstat(next.get(), &st) != 0) return last_error();
-  const bool keep_link =
-      last && !options.follow && (options.parent_call || !place.trailing_slash);
+  const bool keep_link = last && !options.follow && (options.parent_call || !place.trailing_slash);
   if (S_ISLNK(st.st_mode) && !keep_link) {
-    CALLGATE_TRY([[maybe_unused]] Unit followed, follow(component, std::move(next), st, last, done));
-    at_directory = pending.empty();
+    CALLGATE_TRY([[maybe_unused]] Unit followed,
+                 follow(component, std::move(next), st, last, done));
     return Unit{};
   }
   if (!last) {
@@ -219,9 +220,28 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
   return Unit{};
 }
 
+// Takes many components at once where no symlink is among them: forty links of a thousand steps
+// each are a name like any other, and must not keep everybody else waiting.
+bool Resolver::Walk::leap() {
+  if (pending.size() <= kStride || scope.valid()) return false;
+  std::string path;
+  for (size_t i = 0; i < kStride; ++i) path.append(pending[i]).push_back('/');
+  UniqueFd next = open_path(current.get(), path, O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+  if (!next.valid()) return false;  // step by step it is found what was in the way
+  current = std::move(next);
+  pending.erase(pending.begin(), pending.begin() + kStride);
+  return true;
+}
+
 Result<Place> Resolver::Walk::run() {
   bool done = false;
+  size_t singly = 0;  // steps until the next leap is tried
   while (!done && !pending.empty()) {
+    if (singly == 0) {
+      if (leap()) continue;
+      singly = kStride;
+    }
+    --singly;
     const std::string component = std::move(pending.front());
     pending.pop_front();
     auto stepped = step(component, pending.empty(), &done);
@@ -262,7 +282,9 @@ Result<Place> Resolver::Walk::run(std::string_view path) {
 }
 
 Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
-    : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
+    : inside_(std::move(inside)),
+      own_(std::move(own)),
+      root_(::open("/", kPathFlags | O_DIRECTORY)) {
   auto mounts = read_whole_file("/proc/self/mountinfo");
   if (!mounts.ok()) return;
   for (const std::string& point : parse_proc_mounts(*mounts)) {
@@ -278,8 +300,7 @@ Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place) const {
     return place;
   }
   Place directory;
-  CALLGATE_TRY([[maybe_unused]] Unit named,
-               name_object(viewer, place.parent.get(), directory));
+  CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.parent.get(), directory));
   place.foreign = place.foreign || directory.foreign;
   place.deleted = directory.deleted;
   place.real = join(directory.real, place.leaf);
@@ -326,7 +347,10 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   std::string text(path);
   constexpr std::string_view kSelf = "/proc/self";  // the one link that would lead to ourselves
   if (path == kSelf || path.starts_with("/proc/self/")) {
-    if ((resolve & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
+    if ((resolve & RESOLVE_NO_SYMLINKS) != 0) {
+      if (options.lost != nullptr) static_cast<void>(walk.run(path));
+      return Error{ELOOP};
+    }
     text = "/proc/" + std::to_string(walk.viewer.pid) + text.substr(kSelf.size());
   }
   if ((resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0) {
@@ -341,7 +365,8 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
     const std::string directory = slash == std::string::npos ? "." : text.substr(0, slash + 1);
     if (leaf != "." && leaf != "..") {
       const UniqueFd parent = open_path(walk.current.get(), directory, O_DIRECTORY, resolve);
-      const int why = parent.valid() ? EISDIR : errno;
+      int why = parent.valid() ? EISDIR : errno;
+      if (parent.valid() && !may_search(parent.get(), leaf)) why = EACCES;
       if (options.lost != nullptr) static_cast<void>(walk.run(path));
       return Error{why};
     }

@@ -62,6 +62,40 @@ TEST_F(ResolveTest, FortyLinksAreFollowedAndFortyOneAreALoop) {
   expect_as_kernel(path + "here");
 }
 
+TEST_F(ResolveTest, LongNamesLeadWhereTheKernelGoes) {
+  ASSERT_EQ(::symlink(".", "here"), 0);  // with a link in it no name is left to the kernel as a whole
+  ASSERT_EQ(::symlink("b/..", "a/round"), 0);
+  ASSERT_EQ(::symlink("/", "a/slash"), 0);
+  const auto times = [](int n, const std::string& part) {
+    std::string text;
+    while (n-- > 0) text += part;
+    return text;
+  };
+  for (const std::string& way :
+       {times(100, "a/b/../../"), times(30, "a/b/../../") + "here/" + times(30, "a/../"),
+        times(16, "a/b/../../") + "a/round/../" + times(64, "a/../"), times(300, "./a/../"),
+        times(30, "a/round/../")}) {
+    for (const char* tail : {"a/file", "a", "a/", "a/b/", "missing", "missing/", "missing/x", "a/file/", "a/file/x",
+                             "a/file/..", "here", "..", "a/slash/.."}) {
+      expect_as_kernel("here/" + way + tail);
+      expect_as_kernel("here/" + way + tail + "/" + way + "a/file");
+    }
+  }
+  expect_as_kernel("here/" + times(500, "../"));
+  expect_as_kernel("here/" + times(70, "a/../") + times(100, "../") + "proc/self/" + times(80, "task/../") + "cwd/a/file");
+  std::string lost;
+  ResolveOptions options;
+  options.lost = &lost;
+  const std::string far = "here/" + times(70, "a/../");
+  EXPECT_FALSE(resolver_.resolve(self(), AT_FDCWD, far + "a/missing/x/" + far, options).ok());
+  EXPECT_EQ(lost, (root_ / "a/missing").string());
+  EXPECT_FALSE(resolver_.resolve(self(), AT_FDCWD, far + "a/file/x/" + far, options).ok());
+  EXPECT_EQ(lost, (root_ / "a/file").string());
+  auto place = look(far + "a/round/" + times(70, "b/../") + "file");
+  ASSERT_TRUE(place.ok());
+  EXPECT_THAT(place->links, ElementsAre((root_ / "here").string(), (root_ / "a/round").string()));
+}
+
 TEST_F(ResolveTest, TheLinksThatWerePassedAreTold) {
   ASSERT_EQ(::symlink("a", "one"), 0);
   ASSERT_EQ(::symlink("b/other", "a/two"), 0);
