@@ -115,17 +115,20 @@ bool watched_run_refused_move() {
   const size_t at = options.watched_log.find(start);
   if (at == std::string::npos) return false;
   const size_t end = options.watched_log.find('\n', at + 1);
-  return options.watched_log.substr(at, end - at).ends_with(" = -18 EXDEV");
+  const std::string line = options.watched_log.substr(at, end - at);
+  return line.ends_with(" = -18 EXDEV") || line.ends_with(" = -13 EACCES");
 }
 
 int judge_move(const Found& from, const Found& to) {
   if (from.nameless) return 0;
-  if (rules.widens(from.name, to.name, from.directory)) return EXDEV;
+  // What is not to be known of answers as if it were not there.
+  const int refused_as = rules.refusal(kStat, from.name) != 0 ? EACCES : EXDEV;
+  if (rules.widens(from.name, to.name, from.directory)) return refused_as;
   if (!from.directory) return 0;
   ++uncertain;
   if (!watched_run_refused_move()) return 0;
   ++uncertain_refused;
-  return EXDEV;
+  return refused_as;
 }
 
 int on_rename(int from_dirfd, uint64_t from_at, int to_dirfd, uint64_t to_at, uint64_t flags) {

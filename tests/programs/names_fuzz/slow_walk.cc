@@ -218,7 +218,7 @@ int Walk::step(const std::string& component, bool last) {
 
 Found Walk::run(int dirfd, const std::string& path) {
   if (dirfd == AT_FDCWD) {
-    current_ = open_path(AT_FDCWD, ".", O_DIRECTORY);
+    current_ = open_path(AT_FDCWD, "/proc/self/cwd", 0);  // "." would take search permission
   } else if (path.front() != '/' || scoped()) {
     current_ = open_path(AT_FDCWD, "/proc/self/fd/" + std::to_string(dirfd), 0);
     if (current_ < 0) {
