@@ -375,6 +375,9 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   found.object = open_path(walk.current.get(), text, options.follow ? 0 : O_NOFOLLOW, resolve);
   const int error = found.exists() ? 0 : errno;
   auto walked = walk.run(path);
+  // What a link of /proc leads to is only seen with the tracee's eyes.
+  const bool jumped = walked.ok() ? walked->magic : walk.place.magic;
+  if (jumped && (resolve & RESOLVE_NO_MAGICLINKS) != 0) return Error{ELOOP};
   if (error != 0 && error != ENOENT) return Error{error};
   if (error == ENOENT) {
     if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel
