@@ -1,6 +1,9 @@
 #include "arch/instruction.h"
 
 #include <capstone/capstone.h>
+#include <dlfcn.h>
+
+#include <string>
 
 namespace callgate {
 namespace {
@@ -30,17 +33,18 @@ EntryInstruction classify(const cs_insn& instruction) {
 }
 #endif
 
+// Capstone is loaded when the first call site is named: its tables for a dozen architectures are
+// two megabytes of relocations, a third of the time that a run without a log needs to start.
 class Disassembler {
  public:
   Disassembler() {
-    if (cs_open(kArchitecture, kMode, &handle_) != CS_ERR_OK) return;
-    instruction_ = cs_malloc(handle_);
-  }
-  Disassembler(const Disassembler&) = delete;
-  Disassembler& operator=(const Disassembler&) = delete;
-  ~Disassembler() {
-    if (instruction_ != nullptr) cs_free(instruction_, 1);
-    if (handle_ != 0) cs_close(&handle_);
+    const std::string name = "libcapstone.so." + std::to_string(CS_API_MAJOR);
+    library_ = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (library_ == nullptr || !find("cs_open", &open_) || !find("cs_malloc", &allocate_) ||
+        !find("cs_disasm_iter", &step_)) {
+      return;
+    }
+    if (open_(kArchitecture, kMode, &handle_) == CS_ERR_OK) instruction_ = allocate_(handle_);
   }
 
   // The one instruction that fills these bytes exactly, or null.
@@ -49,11 +53,21 @@ class Disassembler {
     const uint8_t* code = bytes.data();
     size_t left = bytes.size();
     uint64_t address = 0;
-    if (!cs_disasm_iter(handle_, &code, &left, &address, instruction_) || left != 0) return nullptr;
+    if (!step_(handle_, &code, &left, &address, instruction_) || left != 0) return nullptr;
     return instruction_;
   }
 
  private:
+  template <typename Function>
+  bool find(const char* name, Function* function) {
+    *function = reinterpret_cast<Function>(::dlsym(library_, name));
+    return *function != nullptr;
+  }
+
+  void* library_ = nullptr;  // for the rest of the process
+  decltype(&cs_open) open_ = nullptr;
+  decltype(&cs_malloc) allocate_ = nullptr;
+  decltype(&cs_disasm_iter) step_ = nullptr;
   csh handle_ = 0;
   cs_insn* instruction_ = nullptr;
 };
@@ -61,7 +75,7 @@ class Disassembler {
 }  // namespace
 
 EntryInstruction decode_entry_instruction(std::span<const uint8_t> before) {
-  thread_local Disassembler disassembler;  // opening one costs far more than decoding
+  static Disassembler disassembler;  // opening one costs far more than decoding
   if (before.size() < kEntryBytes) return EntryInstruction::Unknown;
   const cs_insn* instruction = disassembler.decode(before.last(kEntryBytes));
   return instruction == nullptr ? EntryInstruction::Unknown : classify(*instruction);

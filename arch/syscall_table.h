@@ -45,6 +45,7 @@ enum class Operation : uint8_t {
   SendTo,
   SendMsg,
   SendMmsg,
+  SocketOption,  // setsockopt, getsockopt: an option that is an address
   SocketCall,    // i386 multiplexer
   Signal,        // kill, tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal
   TargetProcess, // calls that act on another process by number: prlimit64, sched_set*, setpriority

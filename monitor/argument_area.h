@@ -22,7 +22,7 @@ namespace callgate {
 class ArgumentArea {
  public:
   static constexpr uint64_t kAddress = 0x70000000;  // low, so that 32-bit calls reach it too
-  static constexpr size_t kSlotSize = 32 * 1024;
+  static constexpr size_t kSlotSize = size_t{32} * 1024;
   static constexpr size_t kSlots = 2048;
   static constexpr uint64_t kWindowEnd = kAddress + kSlotSize * kSlots;
 

@@ -33,6 +33,7 @@ class AuditFold {
     std::string call;
     std::string operation;
     Verdict verdict = Verdict::Allow;
+    // NOLINTNEXTLINE(modernize-use-nullptr): the 0 that clang 14 compares the members with
     auto operator<=>(const Kind&) const = default;
   };
   struct Count {

@@ -11,7 +11,7 @@
 namespace callgate {
 namespace {
 
-constexpr size_t kStack = 64 * 1024;
+constexpr size_t kStack = size_t{64} * 1024;
 
 void* sleep_for_ever(void* /*unused*/) {
   for (;;) pause();

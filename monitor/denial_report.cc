@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "monitor/escape.h"
+#include "monitor/plain_name.h"
 #include "monitor/record_writer.h"
 
 namespace callgate {
@@ -68,14 +69,10 @@ std::string_view link_word(Event::Kind kind) {
   return " ";
 }
 
-// A name that led nowhere is shown as it was given, and a pattern cannot hold "..".
-bool has_dotdot(std::string_view name) {
-  return name.find("/../") != std::string_view::npos || name.ends_with("/..");
-}
-
 std::optional<std::string> with_patterns(std::string statement, const Event& event) {
   for (const Event::Object& object : event.objects) {
     const std::string_view name = best_name(object);
+    // A name that led nowhere is shown as it was given, and a pattern cannot hold "..".
     if (name.empty() || name.front() != '/' || has_dotdot(name)) return std::nullopt;
     statement += " " + quote_pattern(name);
   }

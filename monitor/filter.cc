@@ -1,7 +1,8 @@
-// The compiled filter. libseccomp builds a dispatch for each ABI: architecture check, x32 check, a
-// binary search for the number. A call whose arguments matter gets a marked SECCOMP_RET_TRACE
-// there, and the marked returns are then replaced by jumps to the decision lists, appended behind.
-// One mark serves for all such calls and one program for each ABI, because the time that libseccomp
+// The compiled filter. For each ABI, a gate of ours lets the numbers pass that the table knows;
+// behind it libseccomp's dispatch, a binary search, holds those that do not simply pass. A call
+// whose arguments matter gets a marked SECCOMP_RET_TRACE there, and the marked returns are then
+// replaced by jumps to the decision lists, appended behind. One mark serves for all such calls, one
+// program for each ABI, and passing is the dispatch's default, because the time that libseccomp
 // takes grows with the square of the number of different answers and of numbers.
 #include "monitor/filter.h"
 
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -25,7 +27,7 @@ namespace {
 
 // Marks are SECCOMP_RET_DATA values of RET_TRACE; 0 is a real trace.
 constexpr uint32_t kListed = 1;    // a call with a decision list
-constexpr uint32_t kUnlisted = 2;  // a number that libseccomp does not know
+constexpr uint32_t kUnlisted = 2;  // a number that the gate keeps from the dispatch
 constexpr uint32_t kOtherAbi = 3;  // the next ABI's program is asked
 constexpr uint32_t kNoSuchCall = SCMP_ACT_ERRNO(ENOSYS);
 
@@ -53,17 +55,19 @@ struct Listed {
 // One ABI's part.
 struct Dispatch {
   Abi abi;
+  uint32_t token;
   Context context;
   std::vector<Listed> marked;
-  std::vector<Listed> unlisted;  // numbers that libseccomp cannot name in this ABI
+  std::vector<Listed> unlisted;  // judged, but libseccomp cannot name them in this ABI
+  std::vector<int> dispatched;   // every other number of the table
 };
 
 Error error_of(int result) { return Error{result == 0 ? EINVAL : -result}; }
 
 Result<Context> new_context(uint32_t token) {
-  Context context(seccomp_init(SCMP_ACT_TRACE(kUnlisted)));
+  Context context(seccomp_init(SCMP_ACT_ALLOW));
   if (context == nullptr) return Error{ENOMEM};
-  // x32 counts as a bad architecture. The launcher sets no_new_privs itself.
+  // The gate comes first, and has no way for x32. The launcher sets no_new_privs itself.
   const std::pair<scmp_filter_attr, uint32_t> attributes[] = {
       {SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRACE(kOtherAbi)},
       {SCMP_FLTATR_CTL_NNP, 0},
@@ -98,6 +102,10 @@ Status add_call(Dispatch* dispatch, const Target& target, const RowPlan& plan,
   const int number = plan.row->number[static_cast<size_t>(target.abi)];
   if (number < 0) return Unit{};
   DecisionList list = decision_list(plan, target.abi, inputs);
+  if (list.unconditional() && list.otherwise == SCMP_ACT_ALLOW) {
+    dispatch->dispatched.push_back(number);
+    return Unit{};
+  }
   const int known = rule_number(target.token, number);
   if (known == __NR_SCMP_ERROR) {
     if (list.unconditional() && list.otherwise == kNoSuchCall) return Unit{};
@@ -109,6 +117,7 @@ Status add_call(Dispatch* dispatch, const Target& target, const RowPlan& plan,
     action = SCMP_ACT_TRACE(kListed);
     dispatch->marked.push_back({number, std::move(list), plan.row->name});
   }
+  dispatch->dispatched.push_back(number);
   const int result = seccomp_rule_add(dispatch->context.get(), action, known, 0);
   if (result != 0) return error_of(result);
   return Unit{};
@@ -119,7 +128,7 @@ Result<std::vector<Dispatch>> build_dispatches(const FilterInputs& inputs) {
   const std::vector<RowPlan> plans = plan_filter(inputs);
   for (const Target& target : targets()) {
     CALLGATE_TRY(Context context, new_context(target.token));
-    dispatches.push_back({target.abi, std::move(context), {}, {}});
+    dispatches.push_back({target.abi, target.token, std::move(context), {}, {}, {}});
     for (const RowPlan& plan : plans) {
       CALLGATE_TRY([[maybe_unused]] Unit done, add_call(&dispatches.back(), target, plan, inputs));
     }
@@ -136,6 +145,48 @@ Result<std::string> exported(void* context, int (*write)(const scmp_filter_ctx, 
   std::string bytes(static_cast<size_t>(size), '\0');
   if (::pread(file.get(), bytes.data(), bytes.size(), 0) != size) return Error{EIO};
   return bytes;
+}
+
+struct Range {
+  int first;
+  int last;
+};
+std::vector<Range> ranges_of(std::vector<int> numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  std::vector<Range> ranges;
+  for (const int number : numbers) {
+    if (ranges.empty() || number > ranges.back().last + 1) {
+      ranges.push_back({number, number});
+    } else {
+      ranges.back().last = number;
+    }
+  }
+  return ranges;
+}
+
+constexpr sock_filter marked(uint32_t mark) {
+  return {BPF_RET | BPF_K, 0, 0, SCMP_ACT_TRACE(mark)};
+}
+
+// Falls through, with the number loaded, for what the dispatch is to judge.
+Status emit_gate(const Dispatch& dispatch, std::vector<sock_filter>* program) {
+  program->push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, arch)});
+  program->push_back({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, dispatch.token});
+  program->push_back(marked(kOtherAbi));
+  program->push_back({BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)});
+  const std::vector<Range> ranges = ranges_of(dispatch.dispatched);
+  size_t left = 2 * ranges.size();  // instructions before the one that turns away
+  if (left > UINT8_MAX) return Error{E2BIG};
+  for (const Range& range : ranges) {
+    const auto first = static_cast<uint32_t>(range.first);
+    const auto last = static_cast<uint32_t>(range.last);
+    const auto away = static_cast<uint8_t>(--left);
+    program->push_back({BPF_JMP | BPF_JGE | BPF_K, 0, away, first});
+    const auto past = static_cast<uint8_t>(left--);
+    program->push_back({BPF_JMP | BPF_JGT | BPF_K, 0, past, last});
+  }
+  program->push_back(marked(kUnlisted));
+  return Unit{};
 }
 
 // Each number's list; then ENOSYS. Conditional jumps reach 255 instructions, and a list may hold
@@ -159,6 +210,16 @@ void append_calls(const std::vector<Listed>& calls, std::string* text) {
   }
 }
 
+std::string gate_text(const Dispatch& dispatch) {
+  std::string text;
+  for (const Range& range : ranges_of(dispatch.dispatched)) {
+    text += text.empty() ? ": the numbers " : ", ";
+    text += std::to_string(range.first);
+    if (range.last != range.first) text += " to " + std::to_string(range.last);
+  }
+  return text + "; any other is TRACE(" + std::to_string(kUnlisted) + ")";
+}
+
 std::string marked_text(const Dispatch& dispatch) {
   std::string text = "\n# TRACE(" + std::to_string(kListed) +
                      ") is the call's own list; the first line that holds answers.\n";
@@ -172,15 +233,18 @@ std::string marked_text(const Dispatch& dispatch) {
 }  // namespace
 
 Result<Filter> compile_filter(const FilterInputs& inputs) {
+  if (inputs.audit && inputs.syscall_rules.size() > SyscallNote::kMost) return Error{E2BIG};
   CALLGATE_TRY(std::vector<Dispatch> dispatches, build_dispatches(inputs));
   Filter filter;
   std::vector<sock_filter>& program = filter.program;
   for (const Dispatch& dispatch : dispatches) {
     CALLGATE_TRY(std::string bytes, exported(dispatch.context.get(), seccomp_export_bpf));
     const size_t begin = program.size();
-    const size_t end = begin + bytes.size() / sizeof(sock_filter);
+    CALLGATE_TRY([[maybe_unused]] Unit done, emit_gate(dispatch, &program));
+    const size_t exported_begin = program.size();
+    const size_t end = exported_begin + bytes.size() / sizeof(sock_filter);
     program.resize(end);
-    std::memcpy(program.data() + begin, bytes.data(), (end - begin) * sizeof(sock_filter));
+    std::memcpy(program.data() + exported_begin, bytes.data(), bytes.size());
     std::map<uint32_t, size_t> entry;  // mark -> where it leads
     entry[kListed] = program.size();
     emit_lists(dispatch.marked, dispatch.abi, &program);
@@ -208,7 +272,8 @@ Result<std::string> filter_pseudo_code(const FilterInputs& inputs) {
   std::string text;
   for (const Dispatch& dispatch : dispatches) {
     CALLGATE_TRY(std::string part, exported(dispatch.context.get(), seccomp_export_pfc));
-    text += "# " + std::string(abi_name(dispatch.abi)) + "\n" + part + marked_text(dispatch);
+    text += "# " + std::string(abi_name(dispatch.abi)) + gate_text(dispatch) + "\n" + part +
+            marked_text(dispatch);
   }
   return text;
 }

@@ -21,6 +21,7 @@ struct FilterInputs {
   std::vector<SyscallRule> syscall_rules;
   bool limits = false;       // the policy has limit statements
   bool observe_all = false;  // audit or log: every row with a need is traced
+  bool audit = false;        // what a `syscall` statement refuses runs, with a SyscallNote
   bool naive = false;        // the calls by which the naive model keeps its mirror are traced
   bool co_schedule = false;  // affinity calls are answered by the monitor
   bool privileged = false;   // run as root: tasks may become other users
@@ -41,8 +42,25 @@ struct RowPlan {
   // in this order (the last of the policy first).
   const SyscallRule* rule = nullptr;
   std::vector<const SyscallRule*> rules;
+  // In an audit: the statement that would refuse what `rules` leave, and changes nothing.
+  const SyscallRule* would_refuse = nullptr;
 };
 std::vector<RowPlan> plan_filter(const FilterInputs& inputs);
+
+// How the filter of an audit tells the monitor (SECCOMP_RET_DATA; 0: nothing to tell) which
+// statement would have refused the call, and whether the call is to be judged besides.
+struct SyscallNote {
+  size_t rule = 0;  // index into FilterInputs::syscall_rules
+  bool judged = false;
+  static constexpr size_t kMost = 0x7ffe;
+  static std::optional<SyscallNote> read(uint16_t data) {
+    if (data == 0) return std::nullopt;
+    return SyscallNote{(size_t{data} >> 1) - 1, (data & 1) != 0};
+  }
+  [[nodiscard]] uint16_t data() const {
+    return static_cast<uint16_t>((rule + 1) << 1 | (judged ? 1 : 0));
+  }
+};
 
 // Whether `syscall allow NAME` may open this refused call. Calls that would void the sandbox
 // (ptrace, the mount interface, io_uring, namespaces, handles ...) stay refused, and a traced call

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <map>
 #include <optional>
 
 #include "monitor/filter_lists.h"
@@ -87,9 +88,11 @@ void emit_wide(const ArgumentTest& test, Program* program) {
   program->insert(program->end(), lower.begin(), lower.end());
 }
 
-// Appends the clause, or nothing if it can never hold in this ABI. A kAskBase answer leaves a jump
-// for the caller to aim.
-void emit_clause(const Clause& clause, Abi abi, std::vector<size_t>* base_jumps, Program* program) {
+using BaseJumps = std::map<uint32_t, std::vector<size_t>>;  // by what leads to the base
+
+// Appends the clause, or nothing if it can never hold in this ABI. With `base_jumps`, a kAskBase
+// answer or a note leaves a jump for the caller to aim.
+void emit_clause(const Clause& clause, Abi abi, BaseJumps* base_jumps, Program* program) {
   Program code;
   for (const ArgumentTest& test : clause.tests) {
     if (!test.wide) {
@@ -115,11 +118,25 @@ void emit_clause(const Clause& clause, Abi abi, std::vector<size_t>* base_jumps,
     if (code[i].jf == kFail) code[i].jf = distance;
   }
   program->insert(program->end(), code.begin(), code.end());
-  if (clause.answer == kAskBase) {
-    base_jumps->push_back(program->size());
+  const bool asks = clause.answer == kAskBase || is_note(clause.answer);
+  if (asks && base_jumps != nullptr) {
+    (*base_jumps)[clause.answer].push_back(program->size());
     program->push_back(statement(BPF_JMP | BPF_JA, 0));
   } else {
     program->push_back(statement(BPF_RET | BPF_K, clause.answer));
+  }
+}
+
+// The base's answer where `lead` led there.
+uint32_t with_note(uint32_t answer, uint32_t lead) {
+  if (lead == kAskBase) return answer;
+  switch (answer & SECCOMP_RET_ACTION_FULL) {
+    case SECCOMP_RET_ALLOW:
+      return lead;
+    case SECCOMP_RET_TRACE:
+      return lead | 1;  // SyscallNote::judged
+    default:
+      return answer;
   }
 }
 
@@ -172,13 +189,20 @@ void append_clauses(const std::vector<Clause>& clauses, std::string* text) {
 }  // namespace
 
 void emit_list(const DecisionList& list, Abi abi, std::vector<sock_filter>* program) {
-  std::vector<size_t> base_jumps;
+  BaseJumps base_jumps;
   for (const Clause& clause : list.rules) emit_clause(clause, abi, &base_jumps, program);
-  for (size_t at : base_jumps) {
-    (*program)[at].k = static_cast<uint32_t>(program->size() - at - 1);
+  base_jumps[kAskBase];  // reached, if by no jump, by falling through, and so it comes first
+  for (auto to = base_jumps.rbegin(); to != base_jumps.rend(); ++to) {
+    const auto& [lead, jumps] = *to;
+    for (const size_t at : jumps) {
+      (*program)[at].k = static_cast<uint32_t>(program->size() - at - 1);
+    }
+    for (Clause clause : list.base) {
+      clause.answer = with_note(clause.answer, lead);
+      emit_clause(clause, abi, nullptr, program);
+    }
+    program->push_back(statement(BPF_RET | BPF_K, with_note(list.otherwise, lead)));
   }
-  for (const Clause& clause : list.base) emit_clause(clause, abi, &base_jumps, program);
-  program->push_back(statement(BPF_RET | BPF_K, list.otherwise));
 }
 
 std::string answer_text(uint32_t answer) {

@@ -114,7 +114,7 @@ std::vector<Clause> ioctl_clauses(const SyscallRow& row, const FilterInputs& inp
     for (uint32_t c : kAttributeCommands) clauses.push_back({{int_is(command, c)}, kTrace});
   }
   if (inputs.needs.paths) {
-    for (uint32_t c : kNameCommands) clauses.push_back({{int_is(command, c)}, refuse(EPERM)});
+    for (uint32_t c : kNameCommands) clauses.push_back({{int_is(command, c)}, kTrace});
   }
   return clauses;
 }
@@ -285,10 +285,20 @@ Readings read_condition(const SyscallRule::When& when) {
   return readings;
 }
 
-void add_rule(const SyscallRule& rule, const RowPlan& plan, Abi abi, std::vector<Clause>* clauses) {
+uint32_t note_of(const SyscallRule& rule, const FilterInputs& inputs) {
+  const auto index = static_cast<size_t>(&rule - inputs.syscall_rules.data());
+  return kTrace | SyscallNote{index}.data();
+}
+
+void add_rule(const SyscallRule& rule, const RowPlan& plan, Abi abi, const FilterInputs& inputs,
+              std::vector<Clause>* clauses) {
   const bool permits = rule.verdict == Verdict::Allow;
   uint32_t answer = rule.verdict == Verdict::Kill ? SECCOMP_RET_KILL_PROCESS : refuse(rule.error);
-  if (permits) answer = may_lift(*plan.row) ? kAllow : kAskBase;
+  if (permits) {
+    answer = may_lift(*plan.row) ? kAllow : kAskBase;
+  } else if (inputs.audit) {
+    answer = note_of(rule, inputs);
+  }
   const Readings readings = read_condition(*rule.when);
   if (readings.constant) {
     if (*readings.constant) clauses->push_back({{}, answer});
@@ -323,12 +333,13 @@ DecisionList decision_list(const RowPlan& plan, Abi abi, const FilterInputs& inp
   const RowPlan* base = &plan;
   RowPlan table;
   if (!plan.rules.empty()) {
-    for (const SyscallRule* rule : plan.rules) add_rule(*rule, plan, abi, &list.rules);
+    for (const SyscallRule* rule : plan.rules) add_rule(*rule, plan, abi, inputs, &list.rules);
     if (plan.rule != nullptr) list.rules.push_back({{}, gate_answer(plan)});
     // A conditional `allow` leads to what the table says, not to the statements before it.
     table = plan_row(*plan.row, inputs);
     base = &table;
   }
+  if (plan.would_refuse != nullptr) list.rules.push_back({{}, note_of(*plan.would_refuse, inputs)});
   list.otherwise = gate_answer(*base);
   if (base->gate != Gate::Pass) list.base = condition_clauses(*base, inputs, &list.otherwise);
   return list;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <linux/filter.h>
+#include <linux/seccomp.h>
 
 #include <cstdint>
 #include <string>
@@ -27,10 +28,15 @@ struct ArgumentTest {
 
 struct Clause {
   std::vector<ArgumentTest> tests;  // all must hold; none: always
-  uint32_t answer = 0;              // a SECCOMP_RET_* value, or kAskBase
+  uint32_t answer = 0;              // a SECCOMP_RET_* value, kAskBase, or (of a rule) a note
 };
 // The answer of a `syscall allow` statement on a call that is traced or guarded: what the row says.
 inline constexpr uint32_t kAskBase = 0xffffffff;
+// The answer of a refusing statement in an audit: what the row says, and what is not refused there
+// is traced with the statement's SyscallNote.
+constexpr bool is_note(uint32_t answer) {
+  return (answer & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE && (answer & SECCOMP_RET_DATA) != 0;
+}
 
 struct DecisionList {
   std::vector<Clause> rules;  // the policy's syscall statements

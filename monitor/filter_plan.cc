@@ -73,6 +73,9 @@ void apply_rules(RowPlan* plan, const FilterInputs& inputs) {
       if (!may_lift(*plan->row)) return;
       plan->gate = Gate::Pass;
       plan->error = 0;
+    } else if (inputs.audit) {
+      plan->would_refuse = &rule;
+      return;
     } else {
       plan->gate = Gate::Refuse;
       plan->error = rule.error;
@@ -104,7 +107,11 @@ void close_detours(RowPlan* plan, const FilterInputs& inputs) {
   for (const SyscallRule& rule : inputs.syscall_rules) {
     if (rule.verdict == Verdict::Allow) continue;
     if (std::ranges::find(reached, rule.name) == reached.end()) continue;
-    *plan = RowPlan{plan->row, Gate::Refuse, ENOSYS, Condition::Always, false, &rule, {}};
+    if (inputs.audit) {
+      plan->would_refuse = &rule;
+    } else {
+      *plan = RowPlan{plan->row, Gate::Refuse, ENOSYS, Condition::Always, false, &rule, {}, {}};
+    }
     return;
   }
 }
@@ -126,7 +133,7 @@ constexpr auto kLiftable = std::to_array<std::string_view>({
 }  // namespace
 
 RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs) {
-  RowPlan plan{&row, row.gate, row.error, row.condition, false, nullptr, {}};
+  RowPlan plan{&row, row.gate, row.error, row.condition, false, nullptr, {}, {}};
   if (inputs.naive && std::ranges::find(NaiveMirror::kWatched, row.name) != NaiveMirror::kWatched.end()) {
     plan.gate = Gate::Trace;
     return plan;
@@ -146,7 +153,7 @@ RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs) {
     traced = true;
     if (needed) plan.condition = Condition::Always;
   }
-  if (!traced) plan = RowPlan{&row, Gate::Pass, 0, Condition::Always, false, nullptr, {}};
+  if (!traced) plan = RowPlan{&row, Gate::Pass, 0, Condition::Always, false, nullptr, {}, {}};
   return plan;
 }
 

@@ -29,8 +29,8 @@ std::string_view words(Condition condition) {
     case Condition::FcntlOwner:
       return "when it sets who gets the descriptor's signals";
     case Condition::IoctlGuard:
-      return "by command: terminal injection, namespaces and handles refused; signal owners and "
-             "inode flags traced";
+      return "by command: terminal injection, namespaces and handles refused; signal owners, "
+             "inode flags and subvolumes traced";
     case Condition::CloneNamespaces:
       return "when it makes a namespace or hides a task from its tracer";
     case Condition::PrctlGuard:

@@ -48,6 +48,7 @@ bool redirects(Operation operation) {
     case Operation::SocketPair:
     case Operation::Listen:
     case Operation::Accept:
+    case Operation::SocketOption:
     case Operation::Signal:
     case Operation::TargetProcess:
     case Operation::Affinity:
@@ -92,6 +93,32 @@ Answer Guard::consider(Task& task, const Stop& stop) {
   if (task.retry.instruction_pointer != stop.instruction_pointer) task.retry = Retry{};
   task.retry.instruction_pointer = stop.instruction_pointer;
   if (stop.row == nullptr) return Refuse{ENOSYS};
+  if (const auto note = SyscallNote::read(stop.note)) return tell_syscall(task, stop, *note);
+  return judge_call(task, stop);
+}
+
+// The filter has let a call run that a `syscall` statement refuses: this is an audit.
+Answer Guard::tell_syscall(Task& task, const Stop& stop, const SyscallNote& note) {
+  Answer answer = note.judged ? judge_call(task, stop) : Answer(Proceed{});
+  auto* track = std::get_if<Track>(&answer);
+  if (track == nullptr && !std::holds_alternative<Proceed>(answer)) return answer;
+  const SyscallRule& rule = policy_.syscall_rules()[note.rule];
+  Event event = start_event(task, stop, Event::Kind::Other, "syscall " + rule.name);
+  if (track != nullptr && track->flight.event) event = *std::move(track->flight.event);
+  event.rule = rule.rule;
+  event.would_deny = true;
+  if (track != nullptr) {
+    track->flight.event = std::move(event);
+    return answer;
+  }
+  if (stop.row->name.starts_with("exit")) {  // and never comes back
+    record(std::move(event), 0);
+    return Proceed{};
+  }
+  return observed(stop, std::move(event), true);
+}
+
+Answer Guard::judge_call(Task& task, const Stop& stop) {
   if (options_.model == Model::Sealed && enforcing() && redirects(stop.row->operation)) {
     if (task.memory->area == AddressSpace::Area::Unmapped) return MapAreaFirst{};
     if (task.memory->area == AddressSpace::Area::Failed) {
@@ -146,6 +173,8 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
       return message_call(task, stop);
     case Operation::SendMmsg:
       return messages_call(task, stop);
+    case Operation::SocketOption:
+      return option_call(task, stop);
     case Operation::SocketCall:
       return socketcall(task, stop);
     case Operation::Signal:

@@ -17,6 +17,7 @@
 #include "monitor/argument_area.h"
 #include "monitor/call_site.h"
 #include "monitor/event.h"
+#include "monitor/filter.h"
 #include "monitor/keeper.h"
 #include "monitor/mirror.h"
 #include "monitor/named.h"
@@ -36,6 +37,7 @@ struct Stop {
   const SyscallRow* row = nullptr;
   std::array<uint64_t, 6> arguments{};
   uint64_t instruction_pointer = 0;
+  uint16_t note = 0;        // an audit's SyscallNote
   bool alone = false;       // those who could race this call are held
   bool translated = false;  // i386 socketcall: `row` and `arguments` are the direct call's
 
@@ -68,6 +70,8 @@ class Guard {
 
  private:
   // guard.cc
+  Answer judge_call(Task& task, const Stop& stop);
+  Answer tell_syscall(Task& task, const Stop& stop, const SyscallNote& note);
   Answer dispatch(Task& task, const Stop& stop);
   Event start_event(const Task& task, const Stop& stop, Event::Kind kind, std::string operation);
   Answer decided(Task& task, const Stop& stop, Event event, const Decision& decision,
@@ -150,6 +154,10 @@ class Guard {
     Decision decision;
     std::string asked;
     std::optional<Place> place;  // a pathname socket: where the name led
+    int lookup_error = 0;        // or why it led nowhere
+    [[nodiscard]] Event::Object object() const {
+      return {asked, lookup_error == 0 ? question.endpoint.text() : "", {}};
+    }
   };
   Result<SocketFacts> socket_facts(Task& task, int fd, uint64_t* inode);
   Result<JudgedAddress> judge_address(Task& task, const Stop& stop,
@@ -163,9 +171,12 @@ class Guard {
   Answer listen_call(Task& task, const Stop& stop);
   Answer message_call(Task& task, const Stop& stop);
   Answer messages_call(Task& task, const Stop& stop);
-  Answer socketcall(Task& task, const Stop& stop);
+  Answer option_call(Task& task, const Stop& stop);
   void finish_socket(Task& task, const InFlight& flight, int64_t result);
   Finished finish_messages(Task& task, InFlight& flight, int64_t& result);
+
+  // guard_socketcall.cc
+  Answer socketcall(Task& task, const Stop& stop);
 
   // guard_process.cc
   bool within_reach(pid_t pid) const;

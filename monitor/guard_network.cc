@@ -18,7 +18,7 @@ namespace callgate {
 namespace {
 
 constexpr size_t kLargestAddress = sizeof(sockaddr_storage);
-constexpr const char* kRouted = "its control message would lead it past the address that is judged";
+constexpr const char* kRouted = "it would lead traffic past the address that is judged";
 constexpr int kTypeMask = 0xf;  // SOCK_TYPE_MASK: the rest is SOCK_NONBLOCK and SOCK_CLOEXEC
 
 NetOp net_op(Operation operation, NetFamily family) {
@@ -102,9 +102,11 @@ Result<Guard::JudgedAddress> Guard::judge_address(Task& task, const Stop& stop,
     auto place = resolver_.resolve(viewer(task, &credentials), AT_FDCWD, endpoint.name, options);
     if (!place.ok() || (!place->exists() && options.follow)) {
       endpoint.name = place.ok() ? place->name : lost;
-      const auto hiding = hides(endpoint.name);
-      if (!hiding) return Error{place.ok() ? ENOENT : place.error().code};
-      judged.decision = *hiding;
+      if (const auto hiding = hides(endpoint.name)) {
+        judged.decision = *hiding;
+      } else {
+        judged.lookup_error = place.ok() ? ENOENT : place.error().code;
+      }
       return judged;
     }
     endpoint.name = place->name;
@@ -155,7 +157,8 @@ Answer Guard::address_call(Task& task, const Stop& stop) {
   auto judged = judge_address(task, stop, bytes, *facts);
   if (!judged.ok()) return failed_lookup(task, std::move(event), judged.error().code);
   event.operation = operation_text(judged->question.family, judged->question.op);
-  event.objects.push_back({judged->asked, judged->question.endpoint.text(), {}});
+  event.objects.push_back(judged->object());
+  if (judged->lookup_error != 0) return failed_lookup(task, std::move(event), judged->lookup_error);
   if (!judged->decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
     return decided(task, stop, std::move(event), judged->decision, Proceed{});
   }
@@ -230,12 +233,17 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
   }
   // A unix socket's control messages hold descriptors, which are nobody's address.
   const bool may_route = !facts.ok() || facts->domain != AF_UNIX;
-  if (may_route && message->control_length > 0 && enforcing()) {
-    auto sealed = seal_control(TraceeMemory(task.tid), *message);
-    if (!sealed.ok()) return failed_lookup(task, std::move(event), sealed.error().code);
-    auto elsewhere = routes_elsewhere(message->sealed_control, stop.abi);
-    if (!elsewhere.ok()) return failed_lookup(task, std::move(event), elsewhere.error().code);
-    if (*elsewhere) return refuse_for(task, stop, std::move(event), EPERM, kRouted);
+  if (may_route && message->control_length > 0 && policy_.needs().network) {
+    auto elsewhere = [&]() -> Result<bool> {
+      CALLGATE_TRY([[maybe_unused]] Unit done, seal_control(TraceeMemory(task.tid), *message));
+      return routes_elsewhere(message->sealed_control, stop.abi);
+    }();
+    if (!elsewhere.ok() && enforcing()) {
+      return failed_lookup(task, std::move(event), elsewhere.error().code);
+    }
+    if (elsewhere.ok() && *elsewhere) {
+      return refuse_for(task, stop, std::move(event), EPERM, kRouted);
+    }
   }
   std::optional<JudgedAddress> judged;
   bool keep = false;
@@ -244,7 +252,10 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
     if (!address.ok()) return failed_lookup(task, std::move(event), address.error().code);
     judged = *std::move(address);
     event.operation = operation_text(judged->question.family, judged->question.op);
-    event.objects.push_back({judged->asked, judged->question.endpoint.text(), {}});
+    event.objects.push_back(judged->object());
+    if (judged->lookup_error != 0) {
+      return failed_lookup(task, std::move(event), judged->lookup_error);
+    }
     if (!judged->decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
       return decided(task, stop, std::move(event), judged->decision, Proceed{});
     }
@@ -323,69 +334,16 @@ Finished Guard::finish_messages(Task& task, InFlight& flight, int64_t& result) {
   return Finished::RunAgain;
 }
 
-// The i386 multiplexer keeps its arguments in memory, where they could still change: copied once,
-// judged as the direct call, and made as the direct call with the arguments in registers.
-Answer Guard::socketcall(Task& task, const Stop& stop) {
-  struct Direct {
-    const char* name;
-    size_t arguments;
-  };
-  static constexpr std::array<Direct, 21> kCalls = {{{nullptr, 0},
-                                                     {"socket", 3},
-                                                     {"bind", 3},
-                                                     {"connect", 3},
-                                                     {"listen", 2},
-                                                     {"accept4", 3},
-                                                     {"getsockname", 3},
-                                                     {"getpeername", 3},
-                                                     {"socketpair", 4},
-                                                     {"sendto", 4},
-                                                     {"recvfrom", 4},
-                                                     {"sendto", 6},
-                                                     {"recvfrom", 6},
-                                                     {"shutdown", 2},
-                                                     {"setsockopt", 5},
-                                                     {"getsockopt", 5},
-                                                     {"sendmsg", 3},
-                                                     {"recvmsg", 3},
-                                                     {"accept4", 4},
-                                                     {"recvmmsg", 5},
-                                                     {"sendmmsg", 4}}};
-  const auto sub = static_cast<unsigned>(stop.arguments[0]);
-  if (sub == 0 || sub >= kCalls.size()) return Refuse{EINVAL};
-  const Direct& direct = kCalls[sub];
-  std::array<uint32_t, 6> words{};
-  auto copied = TraceeMemory(task.tid).read(
-      TraceeAddr{stop.arguments[1]}, std::as_writable_bytes(std::span(words).first(direct.arguments)));
-  if (!copied.ok()) return Refuse{EFAULT};
-  Stop plain = stop;
-  plain.translated = true;
-  plain.row = find_syscall(direct.name);
-  if (plain.row == nullptr || plain.row->number[static_cast<size_t>(stop.abi)] < 0) {
-    return Refuse{ENOSYS};
+// Scalars only: the filter shows those that route, the i386 multiplexer shows all.
+Answer Guard::option_call(Task& task, const Stop& stop) {
+  const SocketOption option{stop.int_argument(Role::Which), stop.int_argument(Role::Command)};
+  const auto routing = routing_options(stop.row->name == "getsockopt");
+  if (!policy_.needs().network || std::ranges::find(routing, option) == routing.end()) {
+    return Proceed{};
   }
-  for (size_t i = 0; i < words.size(); ++i) plain.arguments[i] = words[i];
-  if (plain.row->condition == Condition::SourceRoute && policy_.needs().network) {
-    const SocketOption option{plain.int_argument(Role::Which), plain.int_argument(Role::Command)};
-    const auto routing = routing_options(plain.row->name == "getsockopt");
-    if (std::ranges::find(routing, option) != routing.end()) return Refuse{plain.row->error};
-  }
-  const bool unaddressed = plain.row->operation == Operation::SendTo && words[4] == 0;
-  Answer answer = plain.row->gate == Gate::Trace && !unaddressed ? consider(task, plain)
-                                                                 : Answer(Proceed{});
-  if (auto* track = std::get_if<Track>(&answer); track != nullptr && !track->flight.redirected) {
-    auto redirect = begin_redirect_registers(task, plain);
-    if (!redirect.ok()) return exhausted(task, stop, redirect.error().code);
-    track->flight.redirected = true;
-    track->flight.original = redirect->flight.original;
-    track->changed = redirect->changed;
-  }
-  if (std::holds_alternative<Proceed>(answer)) {
-    auto redirect = begin_redirect_registers(task, plain);
-    if (!redirect.ok()) return exhausted(task, stop, redirect.error().code);
-    return *std::move(redirect);
-  }
-  return answer;
+  return refuse_for(task, stop,
+                    start_event(task, stop, Event::Kind::Network, std::string(stop.row->name)),
+                    EPERM, kRouted);
 }
 
 }  // namespace callgate

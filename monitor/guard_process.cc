@@ -284,6 +284,11 @@ Answer Guard::ioctl_call(Task& task, const Stop& stop) {
     track->changed->set_argument(stop.abi, 2, static_cast<uint64_t>(*owner));
     return *std::move(track);
   }
+  constexpr unsigned kBtrfsNames = 0x50009400;
+  if ((command & 0xffffff00) == kBtrfsNames) {
+    return refuse_for(task, stop, start_event(task, stop, Event::Kind::Path, "ioctl"), EPERM,
+                      "it names a subvolume in memory that can still change");
+  }
   // Inode flags: attributes, through a descriptor that must stay the one that was judged.
   auto place = resolver_.descriptor(viewer(task), stop.int_argument(Role::Fd));
   Event event = start_event(task, stop, Event::Kind::Path, "attributes");

@@ -94,7 +94,7 @@ Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& poli
       *message = rule.rule->where() + ": unknown limit " + rule.resource;
       return Error{EINVAL};
     }
-    launch.limits_.emplace_back(resource, rule.value);
+    if (options.enforce) launch.limits_.emplace_back(resource, rule.value);
   }
   launch.filter_ = std::move(filter);
   launch.inherit_descriptors_ = options.inherit_descriptors;

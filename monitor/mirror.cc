@@ -14,6 +14,11 @@ namespace {
 // Socket inode numbers are 32 bits wide and come round again; long before that, forget.
 constexpr size_t kMostSockets = 65536;
 
+std::shared_ptr<const std::string> image_of(pid_t tid) {
+  auto exe = read_link("/proc/" + std::to_string(tid) + "/exe");
+  return std::make_shared<const std::string>(exe.ok() ? *exe : "");
+}
+
 }  // namespace
 
 Task* Mirror::find(pid_t tid) {
@@ -53,7 +58,7 @@ Task& Mirror::add_root(pid_t tid, pid_t parent) {
   task->process = std::make_shared<Process>();
   task->process->pid = tid;
   task->process->parent = parent;
-  task->process->executable = std::make_shared<const std::string>();
+  task->process->executable = image_of(tid);
   task->files = std::make_shared<DescriptorTable>();
   task->fs = std::make_shared<FsContext>();
   task->memory = std::make_shared<AddressSpace>();
@@ -106,8 +111,7 @@ Result<Task*> Mirror::adopt(pid_t tid, const TaskStatus& status) {
     task->process = std::make_shared<Process>();
     task->process->pid = status.tgid;
     task->process->parent = status.parent;
-    auto exe = read_link("/proc/" + std::to_string(tid) + "/exe");
-    task->process->executable = std::make_shared<const std::string>(exe.ok() ? *exe : "");
+    task->process->executable = image_of(tid);
   }
   count(*task, 1);
   return (tasks_[tid] = std::move(task)).get();

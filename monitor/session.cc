@@ -170,6 +170,7 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   // Core dumps are limited without a statement; only a privileged program could lift that.
   inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);
   inputs.observe_all = options.observe_all || !options.enforce;
+  inputs.audit = !options.enforce;
   inputs.naive = options.model == Model::Naive;
   inputs.co_schedule = options.co_schedule;
   inputs.privileged = geteuid() == 0;

@@ -16,7 +16,7 @@ struct SocketOption {
   int name = 0;
   friend bool operator==(const SocketOption&, const SocketOption&) = default;
 };
-// Of setsockopt, or of getsockopt: SCTP connects by one. The filter refuses them.
+// Of setsockopt, or of getsockopt: SCTP connects by one.
 std::span<const SocketOption> routing_options(bool get);
 
 // Whether a control message holds such an option. EINVAL where it is malformed, as the kernel says.

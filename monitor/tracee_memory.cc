@@ -37,7 +37,7 @@ Status TraceeMemory::read(TraceeAddr from, std::span<std::byte> bytes) const {
 Result<std::string> TraceeMemory::read_string(TraceeAddr from, size_t limit) const {
   std::string text;
   std::array<std::byte, kPage> page;
-  uint64_t at = static_cast<uint64_t>(from);
+  auto at = static_cast<uint64_t>(from);
   while (text.size() < limit) {
     // Most names are short: the first read takes 256 bytes, and none crosses into a page that
     // may not be mapped.

@@ -224,6 +224,7 @@ Result<Stop> Tracer::read_stop(pid_t tid) const {
     for (uint64_t& argument : stop.arguments) argument &= 0xffffffffu;
   }
   stop.instruction_pointer = info.instruction_pointer;
+  stop.note = static_cast<uint16_t>(info.seccomp.ret_data);
   return stop;
 }
 

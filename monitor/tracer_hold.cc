@@ -20,6 +20,7 @@ namespace {
 bool sleeps_in_vfork(pid_t tid) {
   auto text = read_whole_file("/proc/" + std::to_string(tid) + "/syscall");
   if (!text.ok()) return false;
+  // NOLINTNEXTLINE(cert-err34-c)
   const int number = std::atoi(text->c_str());  // "running" reads as 0, which is none of these
   for (const char* name : {"vfork", "clone"}) {
     const SyscallRow* row = find_syscall(name);

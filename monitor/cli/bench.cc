@@ -41,6 +41,7 @@ std::vector<std::string> split_words(const std::string& text) {
 std::optional<std::vector<const BenchWork*>> choose_works(const std::string& only) {
   const std::vector<std::string> words = split_words(only);
   std::vector<std::string> known;
+  known.reserve(std::size(kBenchGroups) + bench_works().size());
   for (const BenchGroup group : kBenchGroups) known.emplace_back(group_name(group));
   for (const BenchWork& work : bench_works()) known.emplace_back(work.name);
   for (const std::string& word : words) {
@@ -63,6 +64,7 @@ std::optional<std::vector<const BenchWork*>> choose_works(const std::string& onl
 std::optional<std::vector<Contestant>> choose_contestants(const std::string& with) {
   const std::vector<std::string> words = split_words(with);
   std::vector<std::string> known;
+  known.reserve(std::size(kContestants));
   for (const Contestant who : kContestants) known.emplace_back(contestant_name(who));
   std::vector<Contestant> chosen;
   for (const Contestant who : kContestants) {
@@ -110,6 +112,8 @@ class Scratch {
     std::error_code failed;
     std::string name = (std::filesystem::temp_directory_path(failed) / "callgate-bench-XXXXXX");
     if (!failed && mkdtemp(name.data()) != nullptr) {
+      // gVisor's sandbox is another user, and goes through here; there is nothing to hide.
+      std::filesystem::permissions(name, std::filesystem::perms(0755), failed);
       name_ = std::filesystem::canonical(name, failed);
     }
   }

@@ -46,6 +46,7 @@ std::string error_text(int code) {
 std::optional<Policy> load_or_say(const std::vector<std::string>& words,
                                   const std::string& program) {
   std::vector<PolicySource> sources;
+  sources.reserve(words.size());
   for (const std::string& word : words) sources.push_back({word});
   RealWorld world(program);
   auto loaded = load_policy(sources, world);

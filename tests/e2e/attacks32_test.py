@@ -31,8 +31,8 @@ class Attack32(attacks_test.Attack):
         super().check_needs(test)
 
 
-def load_tests(loader, tests, pattern):
-    return attacks_test.load_tests(loader, tests, pattern, Attack32)
+def load_tests(loader, tests, pattern, races=False):
+    return attacks_test.load_tests(loader, tests, pattern, Attack32, races)
 
 
 if __name__ == "__main__":

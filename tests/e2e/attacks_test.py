@@ -20,18 +20,26 @@ The head of each file is a contract; its keys:
                                      in $T; pid-namespace, mount-namespace: all of it in one of its own
     prepare: COMMAND                 of the shell, in the mount namespace; a failure skips
     bits: 64, for REASON             no i386 program (attacks32_test.py); runs as this machine's alone
-    time: MS                         how long a race runs
+    time: MS                         how long a race runs at most
     bare: held                       nothing to win without a monitor
     default: held | any              `any`: the sandbox may be killed over it
+
+What must win may take its time and ends when it has won. Sealed, a race runs twice as long as its
+slowest win took, at least RACE and at most its head's `time`; CALLGATE_RACE_MS is another length.
+Races want the CPUs to themselves: races_test.py and races32_test.py run them, everything else is here
+and in attacks32_test.py. CALLGATE_SECOND_USER leaves out what has run for another user and is
+alike for both: the models, and the twins of the races.
 """
 
 import array
+import contextlib
 import errno
 import os
 import pty
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -49,6 +57,8 @@ from support import SOURCE, BUILD, CALLGATE, IS_ROOT, environment, remove_tree, 
 MACHINE = {"x86_64": "x86", "i686": "x86"}.get(os.uname().machine, os.uname().machine)
 NAMESPACES = {"pid-namespace": ("--pid", "--fork", "--kill-child", "--mount-proc"),
               "mount-namespace": ("--mount",)}
+RACE = 1500  # ms
+SECOND_USER = "CALLGATE_SECOND_USER" in os.environ
 KEYS = ("attack", "class", "severity", "models", "trap", "naive", "kernel", "sealed", "source",
         "policy", "report", "refused", "needs", "launch", "prepare", "bits", "time", "bare", "default")
 REQUIRED = ("attack", "class", "severity", "trap", "naive", "kernel", "sealed", "source", "policy",
@@ -177,6 +187,10 @@ class Prey:
         peer.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [directory]))])
         os.close(directory)
 
+    def survivors(self):
+        """What a run has left behind, if support.adopt_orphans() came first."""
+        return support.orphans([self.victim.pid] if self.victim else [])
+
     def close(self):
         self.stop = True
         for sock in self.sockets:
@@ -262,7 +276,9 @@ class Attack:
         self.needs = " ".join(self.head.get("needs", [])).split()
         self.launch = " ".join(self.head.get("launch", [])).split()
         self.reports = self.head.get("report", [])
-        self.time = int(os.environ.get("CALLGATE_RACE_MS") or self.head.get("time", ["3000"])[0])
+        self.most = int(self.head.get("time", ["3000"])[0])
+        self.slowest_win = 0  # ms
+        self.race = self.head["class"] == ["races"] or ("time" in self.head and bool(self.models))
 
     def check_needs(self, test):
         for machine in ("x86", "aarch64"):
@@ -294,15 +310,23 @@ class Attack:
         script = f'{{ {commands}; }} 2>&1 || {{ echo "SKIP the set-up failed"; exit 77; }}; exec "$@"'
         return [*self.namespace(), "sh", "-c", script, "sh", *argv]
 
+    def milliseconds(self, mode, must_win):
+        """How long a race of this run may take."""
+        if must_win:
+            return max(self.most * 10, 60000)
+        if os.environ.get("CALLGATE_RACE_MS"):
+            return int(os.environ["CALLGATE_RACE_MS"])
+        if mode == "twin":
+            return min(self.most, 1000)
+        return min(self.most, max(RACE, 2 * self.slowest_win))
+
     def play(self, mode, model=None, gated=True, refused=None):
         """One run in a fresh world: (outcome, what was lost). `refused` replaces the policy."""
         root = Path(os.path.realpath(tempfile.mkdtemp(prefix="callgate-attack-")))
         os.chmod(root, 0o755)
         prey = Prey(root, self.launch)
-        # A race that must be won ends when it is, so it may take its time where others are busy; a
-        # twin need not run as long as its race.
         must_win = mode == "attack" and (model or not gated) and "bare" not in self.head
-        milliseconds = self.time * 10 if must_win else min(self.time, 2000 if mode == "twin" else self.time)
+        milliseconds = self.milliseconds(mode, must_win)
         env = prey.environment(milliseconds)
         argv, extra = [str(self.program), mode], {}
         text = "".join(prey.expand(line) + "\n" for line in self.head["policy"])
@@ -326,18 +350,26 @@ class Attack:
         if "marker" in self.launch:
             env["CALLGATE_E2E_MARKER"] = prey.token
         try:
-            limit = 60 + milliseconds / 1000
+            limit = 60 + max(milliseconds, self.most) / 1000
+            began = time.monotonic()
             if "tty" in self.launch:
                 outcome = run_on_tty(argv, env, limit)
             else:
                 outcome = run(argv, cwd=prey.t, env=env, timeout=limit, **extra)
-            if "late" in self.launch:  # survivors get a moment to show themselves
-                deadline = time.monotonic() + 2
-                while time.monotonic() < deadline and not prey.lost(outcome):
-                    time.sleep(0.05)
+            if must_win:
+                self.slowest_win = max(self.slowest_win, int((time.monotonic() - began) * 1000))
+            if "late" in self.launch:  # survivors show themselves until the last of them has ended
+                deadline = time.monotonic() + 60
+                while (left := prey.survivors()) and not prey.lost(outcome):
+                    if time.monotonic() > deadline:
+                        raise AssertionError(f"who survived lives on: {left}")
+                    time.sleep(0.02)
             time.sleep(0.02)  # a datagram on its way to a listener thread
             return outcome, prey.lost(outcome), [prey.expand(r) for r in self.reports]
         finally:
+            for pid in prey.survivors():
+                with contextlib.suppress(PermissionError):
+                    os.kill(pid, signal.SIGKILL)
             prey.close()
             for fd in opened:
                 os.close(fd)
@@ -378,8 +410,14 @@ class AttackTest(unittest.TestCase):
         else:
             self.assertIsNotNone(lost, f"the attack is void: bare, it got nothing\n{outcome}")
 
+    def alike(self):
+        if SECOND_USER:
+            self.skipTest("alike for every user, and has run for another")
+
     def test_2_models(self):
         self.gate()
+        if self.attack.models:
+            self.alike()
         for model in self.attack.models:
             with self.subTest(model=model):
                 outcome, lost, _ = self.attack.play("attack", model)
@@ -402,6 +440,8 @@ class AttackTest(unittest.TestCase):
                 self.assertIn(report, outcome.errors, f"the report does not say it\n{outcome}")
 
     def test_4_twin(self):
+        if self.attack.race:
+            self.alike()
         bare, lost, _ = self.attack.play("twin", gated=False)
         self.not_skipped(bare, gated=False)
         self.assertEqual((bare.status, "TWIN-OK" in bare.text), (0, True), f"bare twin\n{bare}")
@@ -420,15 +460,16 @@ class AttackTest(unittest.TestCase):
                 self.assertIsNone(lost)
 
 
-def load_tests(loader, _tests, _pattern, kind=Attack):
+def load_tests(loader, _tests, _pattern, kind=Attack, races=False):
+    support.adopt_orphans()
     suite = unittest.TestSuite()
     wanted = os.environ.get("CALLGATE_ATTACKS", "").split()
     paths = sorted((SOURCE / "attacks").glob("*/*.cc"))
     for path in paths:
-        if wanted and path.stem not in wanted:
+        attack = kind(path)
+        if attack.id not in wanted if wanted else attack.race != races:
             continue
-        name = path.stem.replace("-", "_")
-        case = type(name, (AttackTest,), {"attack": kind(path)})
+        case = type(path.stem.replace("-", "_"), (AttackTest,), {"attack": attack})
         suite.addTests(loader.loadTestsFromTestCase(case))
     return suite
 

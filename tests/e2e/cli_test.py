@@ -1,6 +1,7 @@
 """The other commands: check, explain, doctor, filter, audit."""
 
 import json
+import os
 import textwrap
 
 import support
@@ -139,6 +140,8 @@ class Audit(support.WorldTest):
             subprocess.run(["true"]); os.kill(os.getpid(), 0)
             try: open("\\udcff\\n")
             except OSError: pass
+            try: socket.socket(socket.AF_UNIX).connect("nobody")
+            except OSError: pass
             """)
         outcome = self.audit(["python3", "-Sc", program], "--json", log)
         self.assertStatus(outcome, 0)
@@ -156,6 +159,10 @@ class Audit(support.WorldTest):
         self.assertTrue(through[0]["links"])
         operations = {e["operation"] for e in events}
         self.assertTrue({"tcp connect", "tcp bind"} <= operations, operations)
+        nobody = [e for e in events if e["operation"] == "unix connect" and e.get("lookup_failed")]
+        self.assertEqual([(e["objects"], e["errno"]) for e in nobody],
+                         [([{"asked": "unix:nobody", "real": None, "links": []}], "ENOENT")])
+        self.assertEqual(events[0]["executable"], os.path.realpath(CALLGATE))
         whats = [r["what"] for r in records if r["type"] == "process"]
         self.assertIn("executed", whats)
         self.assertIn("exited", whats)
@@ -166,6 +173,40 @@ class Audit(support.WorldTest):
         self.assertStatus(outcome, 0)
         self.assertIn("root:", outcome.text)
         self.assertIn("pdf.policy:2", outcome.errors)
+
+    def test_syscall_and_limit_statements_are_told_and_not_carried_out(self):
+        # Of every kind: unseen otherwise, judged besides, without a return, kept refused.
+        policy = self.policy("path allow all /**\nsyscall deny mkdir getpid rt_sigreturn vfork clone clone3\n"
+                             "syscall kill exit_group\nsyscall deny dup2 when arg0 == 1\n"
+                             "syscall deny ptrace\nlimit nofile 40\n", "calls.policy")
+        program = textwrap.dedent("""
+            import ctypes, os, resource, signal, subprocess
+            libc = ctypes.CDLL(None, use_errno=True)
+            os.mkdir("d"); os.getpid(); signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+            os.kill(os.getpid(), signal.SIGUSR1)
+            os.dup2(1, 7); os.dup2(2, 8)
+            print(subprocess.run(["echo", "child"], capture_output=True).stdout, flush=True)
+            pid = os.fork()
+            if pid == 0: os._exit(4)
+            print(os.waitpid(pid, 0)[1], resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 40)
+            print(libc.ptrace(0, 0, None, None), ctypes.get_errno())
+            """)
+        log = self.root / "calls.jsonl"
+        outcome = self.audit(["python3", "-Sc", program], "--policy", policy, "--json", log)
+        self.assertStatus(outcome, 0)
+        self.assertEqual(outcome.text.splitlines(), ["handled", "b'child\\n'", "1024 True", "-1 1"])
+        told = [record for line in log.read_text().splitlines()
+                if (record := json.loads(line))["type"] == "event" and record.get("would_deny")]
+        for record in told:
+            self.assertEqual((record["verdict"], record["rule"]["text"][:7]), ("allow", "syscall"), record)
+        by_call = {record["call"]: record for record in told}
+        self.assertLessEqual({"mkdir", "getpid", "rt_sigreturn", "exit_group", "dup2"}, set(by_call))
+        self.assertTrue({"clone", "vfork"} & set(by_call))
+        self.assertNotIn("ptrace", by_call)
+        self.assertEqual(by_call["mkdir"]["objects"][0]["real"], f"{self.work}/d")
+        self.assertEqual((by_call["getpid"]["operation"], by_call["dup2"]["result"]), ("syscall getpid", 7))
+        self.assertEqual(len([record for record in told if record["call"] == "dup2"]), 1)
+        self.assertIn("calls.policy:2", outcome.errors)
 
     @need("pdftotext")
     def test_the_answer_of_audit_is_as_bare(self):

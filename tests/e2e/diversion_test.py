@@ -1,5 +1,6 @@
 """Socket options and control messages that would lead a packet past the address that was judged."""
 
+import json
 import socket
 
 import support
@@ -72,8 +73,25 @@ class Diversion(support.WorldTest):
 
     def test_a_policy_that_grants_the_network_leaves_them_alone(self):
         bare = self.run_bare(self.program())
-        gated = self.run_gated(support.ALLOW_ALL, self.program())
-        self.assertEqual((gated.status, gated.out), (0, bare.out), f"\n{gated}")
+        for options in ([], ["--log", self.root / "run.jsonl"]):
+            with self.subTest(options=options):
+                gated = self.run_gated(support.ALLOW_ALL, self.program(), *options)
+                self.assertEqual((gated.status, gated.out), (0, bare.out), f"\n{gated}")
+
+    def test_an_audit_lets_them_through_and_says_what_would_be_denied(self):
+        bare = self.run_bare(self.program())
+        for options in ([], ["--policy", self.policy(self.POLICY)]):
+            with self.subTest(options=options):
+                log = self.root / "audit.jsonl"
+                audited = support.run([support.CALLGATE, "audit", *options, "--json", log, "--",
+                                       *self.program()], cwd=self.work)
+                self.assertEqual((audited.status, audited.out), (0, bare.out), f"\n{audited}")
+                records = [json.loads(line) for line in log.read_text().splitlines()]
+                denied = [record["call"] for record in records
+                          if "past the address" in record.get("reason", "") and record["would_deny"]
+                          and record["verdict"] == "allow"]
+                self.assertEqual(denied, ["setsockopt", *["sendmsg"] * 3] if options else [],
+                                 f"\n{audited}")
 
     def test_a_descriptor_is_passed_as_bare(self):
         gated = self.run_gated(self.POLICY, ["python3", "-c", PASSING])

@@ -2,7 +2,6 @@
 docs/pitfalls.md, whose commands are typed and whose output is compared.
 """
 
-import ctypes
 import os
 import pty
 import re
@@ -15,27 +14,11 @@ from pathlib import Path
 import support
 from attacks_test import Attack
 from failure_test import wait_until
-from support import BUILD, CALLGATE, IS_ROOT, SOURCE, environment, need, remove_tree, run
+from support import (BUILD, CALLGATE, IS_ROOT, SOURCE, children, environment, need, remove_tree, run)
 
 ATTACKS = {path.stem: Attack(path) for path in sorted((SOURCE / "attacks").glob("*/*.cc"))}
 
-# Whoever is orphaned below this process becomes its child, so that a leftover is found.
-PR_SET_CHILD_SUBREAPER = 36
-ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def children():
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue
-            fields = stat.rpartition(")")[2].split()
-            if int(fields[1]) == os.getpid():
-                found.append((int(entry.name), stat))
-    return found
+support.adopt_orphans()
 
 
 class LabTest(unittest.TestCase):
@@ -253,6 +236,7 @@ class Running(LabTest):
 HEAD = """// attack: {id}
 // class: state
 // severity: low
+// time: 100
 // trap: A test.
 // naive: A test.
 // kernel: A test.
@@ -379,7 +363,7 @@ class Installed(LabTest):
         self.add("hang-attack", HANG)
         for model in ("bare", "naive", "sealed"):
             with self.subTest(model):
-                outcome = self.lab("run", "hang-attack", "--model", model, "--time", "1", "--limit", "2")
+                outcome = self.lab("run", "hang-attack", "--model", model, "--limit", "1")
                 self.assertIn("still running, so it was killed", outcome.text, f"\n{outcome}")
                 self.assertStatus(outcome, 0 if model == "naive" else 1)
                 self.assertNothingLeft()
@@ -416,11 +400,7 @@ class Installed(LabTest):
         self.assertStatus(outcome, -signal.SIGKILL)
         wait_until(lambda: not os.listdir(self.root), "the tree is gone", 60)
 
-        def all_gone():
-            for pid, _ in children():
-                os.waitpid(pid, os.WNOHANG)
-            return not children()
-        wait_until(all_gone, "what the lab had started is gone", 60)
+        wait_until(lambda: not support.orphans(), "what the lab had started is gone", 60)
 
 
 class Course(LabTest):

@@ -22,7 +22,7 @@ from attacks_test import Prey
 from support import CALLGATE, snapshot
 
 MILLISECONDS = int(os.environ.get("CALLGATE_STORM_MS") or 3000)
-TIMES = 20
+TIMES = 8
 PATIENCE = 90  # seconds for a canary to be reached where nothing keeps it
 PROGRAMS = support.BUILD / "programs"
 

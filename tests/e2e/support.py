@@ -5,6 +5,7 @@ source tree is used, so that a file can be run by hand: python3 tests/e2e/policy
 """
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import shutil
@@ -93,6 +94,30 @@ def session_of(leader):
                 channel = Path(f"/proc/{pid}/wchan").read_text()
                 found[pid] = f"{state} {channel} {command[:200]!r}"
     return found
+
+
+def adopt_orphans():
+    """Whoever is orphaned below this process becomes its child, so that a leftover is found."""
+    set_child_subreaper = 36
+    ctypes.CDLL(None, use_errno=True).prctl(set_child_subreaper, 1, 0, 0, 0)
+
+
+def children():
+    """(pid, /proc/<pid>/stat) of each child of this process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit():
+                status = (entry / "stat").read_text()
+                if int(status.rpartition(")")[2].split()[1]) == os.getpid():
+                    found.append((int(entry.name), status))
+    return found
+
+
+def orphans(but=()):
+    """The children that live; `but` are known. The dead among the others are reaped."""
+    return {pid: status for pid, status in children()
+            if pid not in but and os.waitpid(pid, os.WNOHANG)[0] == 0}
 
 
 def run(argv, *, cwd=None, env=None, stdin=b"", timeout=120, **popen):

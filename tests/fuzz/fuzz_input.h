@@ -2,6 +2,7 @@
 // that a property does not hold. A target states its property in its first comment.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -74,6 +74,41 @@ TEST(FilterRules, AMultiplexerIsNoWayAroundARefusal) {
   EXPECT_EQ(filter.name(Abi::I386, "connect"), kPass);
 }
 
+TEST(FilterRules, InAnAuditARefusalOnlyTellsItsStatement) {
+  FilterInputs inputs = everything_needed();
+  inputs.audit = inputs.observe_all = true;
+  inputs.syscall_rules = {rule(Verdict::Deny, "mkdir"),
+                          rule(Verdict::Kill, "prctl"),
+                          rule(Verdict::Deny, "getpid"),
+                          rule(Verdict::Deny, "socket"),
+                          rule(Verdict::Deny, "mseal"),
+                          rule(Verdict::Deny, "ptrace"),
+                          rule(Verdict::Deny, "read"),
+                          rule_when(Verdict::Allow, "read", {.argument = 0, .value = 3}),
+                          rule_when(Verdict::Kill, "read", {.argument = 0, .value = 9})};
+  const Asked filter(inputs);
+  const auto told = [](size_t rule, bool judged) {
+    return kTrace | SyscallNote{rule, judged}.data();
+  };
+  EXPECT_EQ(filter("mkdir"), told(0, true));
+  EXPECT_EQ(filter("prctl", {15}), told(1, false));
+  EXPECT_EQ(filter("prctl", {4}), told(1, true));
+  EXPECT_EQ(filter("prctl", {22}), refuse(EINVAL));  // what would blind the monitor
+  EXPECT_EQ(filter("ptrace"), refuse(EPERM));
+  EXPECT_EQ(filter("getpid"), told(2, false));
+  EXPECT_EQ(filter.name(Abi::I386, "socketcall", {1}), told(3, true));
+  EXPECT_EQ(filter.name(Abi::I386, "mseal"), told(4, false));  // unknown to libseccomp
+  EXPECT_EQ(filter("read", {4}), told(6, false));
+  EXPECT_EQ(filter("read", {3}), kPass);
+  EXPECT_EQ(filter("read", {9}), told(8, false));
+  EXPECT_EQ(filter("write"), kPass);
+  const auto note = SyscallNote::read(SyscallNote{7, true}.data());
+  ASSERT_TRUE(note.has_value());
+  EXPECT_EQ(note->rule, 7U);
+  EXPECT_TRUE(note->judged);
+  EXPECT_FALSE(SyscallNote::read(0).has_value());
+}
+
 TEST(FilterRules, NothingThatVoidsTheSandboxCanBeAllowed) {
   for (const char* name : {"ptrace",
                            "process_vm_readv",

@@ -174,6 +174,10 @@ TEST(Mistakes, AreFoundInAnyTextWithoutACrash) {
   std::string groups;
   for (int i = 0; i < 15000; ++i) groups += "{a}";
   EXPECT_THAT(mistake_in("path allow /" + groups), HasSubstr("too many braces"));
+  std::string escaped;
+  for (int i = 0; i < 100; ++i) escaped += "\\{\\}";
+  EXPECT_EQ(mistake_in("path allow /" + escaped), "");  // none of them opens a group
+  EXPECT_THAT(mistake_in("path allow /" + escaped + groups), HasSubstr("too many braces"));
   EXPECT_THAT(mistake_in("path allow /{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}{a,b}"),
               HasSubstr("too many patterns"));
 }

@@ -31,7 +31,7 @@ namespace {
 
 using namespace inject;
 
-constexpr int kHangSeconds = 60;
+constexpr int kHangSeconds = 100;
 
 const std::map<std::string_view, int> kFaults = {
     {"EMFILE", EMFILE}, {"ENOMEM", ENOMEM}, {"EIO", EIO},       {"ESRCH", ESRCH},
@@ -165,7 +165,7 @@ class Sweep {
     } else if (action_ == "kill" || action_ == "rootkill") {
       if (victim <= 0) return;
       ::kill(victim, SIGKILL);
-      while (!is_dead(victim)) ::sched_yield();
+      await_death(victim);
     } else if (action_ == "stop") {
       if (victim > 0) ::kill(victim, SIGSTOP);
     } else if (action_ == "exec") {
@@ -173,11 +173,12 @@ class Sweep {
       shared_->go = 1;
       futex(&shared_->go, FUTEX_WAKE, 1);
       const pid_t second = shared_->second.load();
-      while (state_of(second) != 't' && !is_dead(victim)) ::sched_yield();
+      await("the execve of " + std::to_string(second),
+            [&] { return state_of(second) == 't' || is_dead(victim); });
     } else if (action_ == "keeper") {
       for (const pid_t keeper : children_of(stepped_->monitor)) {
         ::kill(keeper, SIGKILL);
-        while (!is_dead(keeper)) ::sched_yield();
+        await_death(keeper);
       }
     } else if (action_ == "front") {
       ::kill(stepped_->front, SIGKILL);
@@ -221,7 +222,10 @@ class Sweep {
 
   void end_of_run() {
     world_.restore();
-    if (stepped_->hung) fail("it hung");
+    if (stepped_->hung) {
+      fail("it hung");
+      failures_ = kMostFailures;
+    }
     if (by_run_) {
       judge(stepped_->front_status, true);
       next();
@@ -305,36 +309,33 @@ class Sweep {
     const bool silent = progress_ == seen_ && stepped_->waiting;
     seen_ = progress_;
     const bool polls = fault_ == ESRCH && now - since_ > std::chrono::seconds(5);
-    if (fired_ && fault_ != 0 && stepped_->monitor != 0 && (silent || polls) &&
-        all_asleep(stepped_->front, polls) && kill_stranded()) {
+    if (fired_ && fault_ != 0 && stepped_->monitor != 0 && (silent || polls) && all_asleep(polls) &&
+        kill_stranded()) {
       stranded_ = true;
       return false;
     }
     if (now - since_ < std::chrono::seconds(kHangSeconds)) return false;
-    const pid_t victim = shared_->victim.load();
-    std::printf("HANG: victim %d is %c, monitor %d is %c\n", victim, state_of(victim),
-                stepped_->monitor, state_of(stepped_->monitor));
+    std::printf("HANG: the front is %d, the monitor %d, the victim %d, its phase %u\n%s",
+                stepped_->front, stepped_->monitor, shared_->victim.load(), shared_->phase.load(),
+                everybody().c_str());
     return true;
   }
+
   // D is the sleep of vfork, too, but otherwise short.
-  static bool all_asleep(pid_t pid, bool for_long) {
-    const char state = state_of(pid);
-    if (state == 'R' || (state == 'D' && !for_long)) return false;
-    const auto children = children_of(pid);
-    return std::all_of(children.begin(), children.end(),
-                       [&](pid_t child) { return all_asleep(child, for_long); });
+  static bool all_asleep(bool for_long) {
+    const auto all = descendants_of(::getpid());
+    return std::none_of(all.begin(), all.end(), [&](pid_t pid) {
+      const char state = state_of(pid);
+      return state == 'R' || (state == 'D' && !for_long);
+    });
   }
 
-  // Kills whoever is in a ptrace stop.
+  // Kills whoever of the sandbox is in a ptrace stop.
   bool kill_stranded() {
     bool any = false;
-    for (const pid_t root : children_of(stepped_->front)) {
-      if (root == stepped_->monitor) continue;
-      std::vector<pid_t> all = {root};
-      for (size_t i = 0; i < all.size(); ++i) {
-        if (state_of(all[i]) == 't') any = ::kill(all[i], SIGKILL) == 0;
-        for (const pid_t child : children_of(all[i])) all.push_back(child);
-      }
+    for (const pid_t pid : descendants_of(::getpid(), stepped_->monitor)) {
+      if (pid == stepped_->front || pid == stepped_->monitor) continue;
+      if (state_of(pid) == 't') any = ::kill(pid, SIGKILL) == 0 || any;
     }
     return any;
   }
@@ -375,7 +376,7 @@ int main(int argc, char** argv) {
   ::setvbuf(stdout, nullptr, _IOLBF, 0);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // the end of a run is the end of everybody in it
   struct sigaction action {};
-  action.sa_handler = [](int) {};  // interrupts waitpid
+  action.sa_handler = [](int) { ticks = ticks + 1; };
   ::sigaction(SIGALRM, &action, nullptr);
   itimerval timer{{0, 50'000}, {0, 50'000}};
   ::setitimer(ITIMER_REAL, &timer, nullptr);

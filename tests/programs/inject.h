@@ -30,8 +30,8 @@ inline constexpr int kVoid = 6;     // the world is not as it should be
 
 enum Phase : uint32_t { Idle, Operation, Again };
 
-// Everything that a call of the victim takes from memory.
-struct Arguments {
+// Everything that a call of the victim takes from memory. Laid out alike for a 32-bit victim.
+struct alignas(8) Arguments {
   char file[256];       // open
   char inner[256];      // a file below a directory that is exchanged for a link
   char directory[256];  // mkdir, rename ... happen below it

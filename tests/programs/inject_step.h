@@ -4,7 +4,9 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -13,6 +15,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -28,6 +32,8 @@ inline void fatal(const std::string& what) {
   std::exit(6);
 }
 
+inline volatile std::sig_atomic_t ticks = 0;  // of a timer, which also ends a waitpid
+
 // The state letter of a task, 0 when it is gone.
 inline char state_of(pid_t tid) {
   std::ifstream file("/proc/" + std::to_string(tid) + "/stat");
@@ -41,6 +47,7 @@ inline bool is_dead(pid_t pid) {
   return state == '\0' || state == 'Z' || state == 'X';
 }
 
+// May miss some while others come and go.
 inline std::vector<pid_t> children_of(pid_t pid) {
   const std::string number = std::to_string(pid);
   std::ifstream file("/proc/" + number + "/task/" + number + "/children");
@@ -49,12 +56,60 @@ inline std::vector<pid_t> children_of(pid_t pid) {
   return out;
 }
 
+// Everybody below `pid`, but for those below `but`.
+inline std::vector<pid_t> descendants_of(pid_t pid, pid_t but = 0) {
+  std::vector<pid_t> all = children_of(pid);
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == but) continue;
+    for (const pid_t child : children_of(all[i])) all.push_back(child);
+  }
+  return all;
+}
+
 inline pid_t tracer_of(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with("TracerPid:")) return std::atoi(line.c_str() + 10);
   }
   return 0;
+}
+
+// Everybody that we have started, in what state and in which call, a line each.
+inline std::string everybody() {
+  std::string out;
+  for (const pid_t pid : descendants_of(::getpid())) {
+    const std::string place = "/proc/" + std::to_string(pid);
+    const auto first_line = [&](const char* leaf) {
+      std::ifstream file(place + leaf);
+      std::string line;
+      std::getline(file, line);
+      return line;
+    };
+    out += "  " + std::to_string(pid) + " (" + first_line("/comm") + ") " + state_of(pid) +
+           ", traced by " + std::to_string(tracer_of(pid)) + ", in " + first_line("/wchan") +
+           ", call " + first_line("/syscall") + "\n";
+  }
+  return out;
+}
+
+constexpr std::chrono::seconds kPatience(60);
+
+// Ours end with us (PR_SET_PDEATHSIG, EXITKILL).
+[[noreturn]] inline void give_up(const std::string& what) {
+  std::printf("GIVEN UP: waited in vain for %s\n%s", what.c_str(), everybody().c_str());
+  std::exit(6);
+}
+
+// For what comes soon whatever the sandbox does.
+inline void await(const std::string& what, const std::function<bool()>& is_so) {
+  const auto begin = std::chrono::steady_clock::now();
+  while (!is_so()) {
+    if (std::chrono::steady_clock::now() - begin > kPatience) give_up(what);
+    ::sched_yield();
+  }
+}
+inline void await_death(pid_t pid) {
+  await("the death of " + std::to_string(pid), [pid] { return is_dead(pid); });
 }
 
 // At a syscall entry stop: the call is not made, and answers this.
@@ -84,8 +139,8 @@ class SteppedRun {
     uint64_t number;
     uint64_t arguments[6];
   };
-  // `on_call` is asked at the entry of each of the monitor's calls, `on_quiet` now and then while
-  // nothing happens; true: the run hangs, and is killed.
+  // `on_call` is asked at the entry of each of the monitor's calls, `on_quiet` now and then; true:
+  // the run hangs, and is killed.
   std::function<void(const Call&)> on_call;
   std::function<bool()> on_quiet;
 
@@ -97,21 +152,24 @@ class SteppedRun {
 
   void run(char** argv, int report) {
     start(argv, report);
-    for (;;) {
+    for (auto seen = ticks;;) {
       int status = 0;
       const pid_t pid = ::waitpid(-1, &status, __WALL);
       if (pid < 0 && errno == ECHILD) return;
-      if (pid < 0) {
-        if (hung || on_quiet()) kill_everything();
-        continue;
-      }
-      handle(pid, status);
+      if (pid < 0 && errno != EINTR) fatal("waitpid");
+      if (pid >= 0) handle(pid, status);
+      if (ticks == seen) continue;  // a tick need not fall into waitpid
+      seen = ticks;
+      if (hung || on_quiet()) kill_everything();
     }
   }
 
   // Whatever is still there, whoever it belongs to by now.
   void kill_everything() {
+    if (!hung) hung_since_ = std::chrono::steady_clock::now();
     hung = true;
+    if (std::chrono::steady_clock::now() - hung_since_ > kPatience)
+      give_up("the end of the killed");
     for (const pid_t pid : {monitor, front}) {
       if (pid > 0) ::kill(pid, SIGKILL);
     }
@@ -128,6 +186,7 @@ class SteppedRun {
       char byte = 0;
       if (::read(gate[0], &byte, 1) != 1) ::_exit(6);
       ::setpgid(0, 0);
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // and with it go its monitor and the sandbox
       ::dup2(report, STDERR_FILENO);
       ::execv(argv[0], argv);
       ::_exit(127);
@@ -154,7 +213,10 @@ class SteppedRun {
       if (!birth || on_birth()) ::ptrace(PTRACE_CONT, pid, nullptr, event != 0 ? 0 : number);
       return;
     }
-    if (pid != monitor) return;  // no tracee of ours
+    if (pid != monitor) {
+      if (monitor == 0) early_ = pid;  // before the front's event that tells of its birth
+      return;
+    }
     if (number == (SIGTRAP | 0x80)) on_syscall_stop();
     ::ptrace(PTRACE_SYSCALL, pid, nullptr, event != 0 || (number & 0x80) != 0 ? 0 : number);
   }
@@ -165,10 +227,10 @@ class SteppedRun {
     unsigned long message = 0;
     ::ptrace(PTRACE_GETEVENTMSG, front, nullptr, &message);
     const auto child = static_cast<pid_t>(message);
-    int status = 0;
-    while (::waitpid(child, &status, __WALL) < 0) {
-      if (errno != EINTR) fatal("a child that cannot be waited for");
-    }
+    await("the first stop of " + std::to_string(child), [&] {
+      int status = 0;
+      return early_ == child || ::waitpid(child, &status, __WALL | WNOHANG) == child;
+    });
     if (++births_ == 1) {
       ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
       return true;
@@ -192,6 +254,8 @@ class SteppedRun {
   }
 
   int births_ = 0;
+  pid_t early_ = 0;  // stopped before it was known
+  std::chrono::steady_clock::time_point hung_since_;
 };
 
 }  // namespace inject
