@@ -221,6 +221,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed()) {
     if (place.is_directory()) {  // as which O_CREAT fails, and nothing else would
       named.fail(Named::Failed::Walk, EISDIR);
+      named.lost.clear();  // it may be opened, so it is no secret
       event.objects.clear();
       return failed_open(task, stop, std::move(event), open);
     }

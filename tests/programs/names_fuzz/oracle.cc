@@ -110,25 +110,25 @@ int on_removed_name(int dirfd, uint64_t address) {
 }
 
 // What the watched run printed for this call, where the oracle does not know.
-bool watched_run_refused_move() {
+bool watched_run_says(const std::string& answer) {
   const std::string start = "\n#" + std::to_string(call_number) + " ";
   const size_t at = options.watched_log.find(start);
   if (at == std::string::npos) return false;
   const size_t end = options.watched_log.find('\n', at + 1);
-  const std::string line = options.watched_log.substr(at, end - at);
-  return line.ends_with(" = -18 EXDEV") || line.ends_with(" = -13 EACCES");
+  return options.watched_log.substr(at, end - at).ends_with(answer);
 }
 
 int judge_move(const Found& from, const Found& to) {
   if (from.nameless) return 0;
   // What is not to be known of answers as if it were not there.
-  const int refused_as = rules.refusal(kStat, from.name) != 0 ? EACCES : EXDEV;
-  if (rules.widens(from.name, to.name, from.directory)) return refused_as;
+  const bool hidden = rules.refusal(kStat, from.name) != 0;
+  const int error = hidden ? EACCES : EXDEV;
+  if (rules.widens(from.name, to.name, from.directory)) return error;
   if (!from.directory) return 0;
   ++uncertain;
-  if (!watched_run_refused_move()) return 0;
+  if (!watched_run_says(hidden ? " = -13 EACCES" : " = -18 EXDEV")) return 0;
   ++uncertain_refused;
-  return refused_as;
+  return error;
 }
 
 int on_rename(int from_dirfd, uint64_t from_at, int to_dirfd, uint64_t to_at, uint64_t flags) {
