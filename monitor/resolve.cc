@@ -98,6 +98,7 @@ struct Resolver::Walk {
   bool leap();
   Status restart_at_root();
   [[nodiscard]] bool at_scope() const;
+  [[nodiscard]] bool stays_beneath() const { return (options.resolve_flags & RESOLVE_BENEATH) != 0; }
   [[nodiscard]] std::string component_name(const std::string& component) const;
 };
 
@@ -161,6 +162,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
   }
   if (target.empty()) return Error{ENOENT};
   if (target.front() == '/') {
+    if (stays_beneath()) return Error{EXDEV};
     CALLGATE_TRY([[maybe_unused]] Unit root, restart_at_root());
   }
   if (last && target.back() == '/') place.trailing_slash = true;
@@ -171,6 +173,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
 
 Status Resolver::Walk::step(const std::string& component, bool last, bool* done) {
   if (component == "." || component == "..") {
+    if (component == ".." && stays_beneath() && at_scope()) return Error{EXDEV};
     const char* step = at_scope() ? "." : component.c_str();
     UniqueFd next(::openat(current.get(), step, kPathFlags | O_DIRECTORY));
     if (!next.valid()) return last_error();
@@ -246,7 +249,7 @@ Result<Place> Resolver::Walk::run() {
     pending.pop_front();
     auto stepped = step(component, pending.empty(), &done);
     if (stepped.ok()) continue;
-    if (options.lost != nullptr) {
+    if (options.lost != nullptr && stepped.error().code != EXDEV) {
       // ENOTDIR speaks of what was no directory, not of what would have been in it.
       const bool stuck = stepped.error().code == ENOTDIR && !is_directory(current.get());
       *options.lost = component_name(stuck ? "." : component);
@@ -378,6 +381,7 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   // What a link of /proc leads to is only seen with the tracee's eyes.
   const bool jumped = walked.ok() ? walked->magic : walk.place.magic;
   if (jumped && (resolve & RESOLVE_NO_MAGICLINKS) != 0) return Error{ELOOP};
+  if (error == ENOTDIR && !walked.ok() && walked.error().code == EISDIR) return walked;
   if (error != 0 && error != ENOENT) return Error{error};
   if (error == ENOENT) {
     if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel
