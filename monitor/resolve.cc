@@ -98,7 +98,7 @@ struct Resolver::Walk {
   bool leap();
   Status restart_at_root();
   [[nodiscard]] bool at_scope() const;
-  [[nodiscard]] bool stays_beneath() const { return (options.resolve_flags & RESOLVE_BENEATH) != 0; }
+  [[nodiscard]] bool beneath() const { return (options.resolve_flags & RESOLVE_BENEATH) != 0; }
   [[nodiscard]] std::string component_name(const std::string& component) const;
 };
 
@@ -162,7 +162,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
   }
   if (target.empty()) return Error{ENOENT};
   if (target.front() == '/') {
-    if (stays_beneath()) return Error{EXDEV};
+    if (beneath()) return Error{EXDEV};
     CALLGATE_TRY([[maybe_unused]] Unit root, restart_at_root());
   }
   if (last && target.back() == '/') place.trailing_slash = true;
@@ -173,7 +173,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
 
 Status Resolver::Walk::step(const std::string& component, bool last, bool* done) {
   if (component == "." || component == "..") {
-    if (component == ".." && stays_beneath() && at_scope()) return Error{EXDEV};
+    if (component == ".." && beneath() && at_scope()) return Error{EXDEV};
     const char* step = at_scope() ? "." : component.c_str();
     UniqueFd next(::openat(current.get(), step, kPathFlags | O_DIRECTORY));
     if (!next.valid()) return last_error();
