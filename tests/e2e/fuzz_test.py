@@ -185,7 +185,7 @@ class FuzzTest(support.WorldTest):
               ", ".join(f"{value} {key}" for key, value in counts.items()), flush=True)
         # A policy that refuses nothing, or moves that are all uncertain, prove little.
         if SEED is None and done >= FEW_SEEDS:
-            self.assertGreater(counts["refused"] * 50, counts["asked"])
+            self.assertGreater(counts["refused"] * 200, counts["asked"])
             self.assertLess(counts["uncertain"] * 100, counts["asked"])
 
     def test_names_are_refused_as_the_oracle_says(self):
