@@ -15,6 +15,12 @@ bool Resolver::in_other_proc(std::string_view path) const {
                      [&](const std::string& point) { return path.starts_with(point); });
 }
 
+// One of the sandbox's own that has ended and has not been waited for.
+bool Resolver::is_unreaped(pid_t pid) const {
+  auto status = read_task_status(pid);
+  return status.ok() && status->state == 'Z' && inside_(status->parent);
+}
+
 std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
                                   bool* foreign) const {
   constexpr std::string_view kProc = "/proc/";
@@ -26,7 +32,7 @@ std::string Resolver::policy_name(const Viewer& viewer, const std::string& real,
   const auto parsed = std::from_chars(begin, end, pid);
   if (parsed.ec != std::errc() || (parsed.ptr != end && *parsed.ptr != '/')) return real;
   if (pid == viewer.pid || pid == viewer.tid) return "/proc/self" + std::string(parsed.ptr, end);
-  if (!inside_(pid)) *foreign = true;
+  if (!inside_(pid) && !is_unreaped(pid)) *foreign = true;
   return real;
 }
 

@@ -219,6 +219,12 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   // What exists may be opened, but might be gone by then: without the right to create it, the
   // call must not be one that creates.
   if (open.creates() && place.exists() && !judge(PathOp::Create, place).allowed()) {
+    if (place.is_directory()) {  // as which O_CREAT fails, and nothing else would
+      named.fail(Named::Failed::Walk, EISDIR);
+      named.lost.clear();  // it may be opened, so it is no secret
+      event.objects.clear();
+      return failed_open(task, stop, std::move(event), open);
+    }
     open.how.flags &= ~uint64_t{O_CREAT};
     open.how.mode = 0;
     open.create_removed = true;

@@ -43,8 +43,10 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
     }
   }
   if (fixed || !from.found() || !to.found()) {
-    if (auto answer = untold(task, stop, event, from.found() ? to : from))
-      return *std::move(answer);
+    for (const Named* name : {&from, &to}) {
+      if (name->found() && !(fixed && name->place.is_fixed())) continue;
+      if (auto answer = untold(task, stop, event, *name)) return *std::move(answer);
+    }
     event.lookup_failed = true;
     return redirect_pair(task, stop, from, to, std::move(event), false);
   }

@@ -105,8 +105,8 @@ Named Guard::named(Task& task, const Stop& stop, Role directory, Role path, bool
   ResolveOptions options;
   options.follow = follow;
   // The old name of a link is an ordinary look-up.
-  options.parent_call = is_parent_call(stop.row->operation) &&
-                        !(stop.row->operation == Operation::Link && old_name);
+  options.parent_call =
+      is_parent_call(stop.row->operation) && !(stop.row->operation == Operation::Link && old_name);
   options.empty_path = old_name && takes_empty_name(stop);
   if (policy_.needs().stat) options.lost = &named.lost;
   const uint64_t address = stop.argument(path);
@@ -243,26 +243,27 @@ Answer Guard::redirect_one(Task& task, const Stop& stop, Named& named, std::opti
   track->flight.event = std::move(event);
   const int flags = stop.row->argument(Role::AtFlags);
   if (flags >= 0 && named.is_whole()) {
-    track->changed->set_argument(stop.abi, flags,
-                                 stop.argument(Role::AtFlags) & ~kAtFlagsCleared);
+    track->changed->set_argument(stop.abi, flags, stop.argument(Role::AtFlags) & ~kAtFlagsCleared);
   }
   auto put = put_name(task, stop, *track, named);
   if (!put.ok()) return exhausted(task, stop, put.error().code);
   return *std::move(track);
 }
 
-// What keeps the kernel from saying how a name failed: our own means ran out, the name cannot be
-// read, or the policy does not tell what is there (existence is metadata).
+// What keeps the kernel from saying how a name failed, or that it is no name to be made or removed:
+// our own means ran out, it cannot be read, or the policy does not tell what is there (existence is
+// metadata).
 std::optional<Answer> Guard::untold(Task& task, const Stop& stop, const Event& event,
                                     const Named& named) {
   if (is_exhaustion(named.error)) return exhausted(task, stop, named.error);
   if (named.error == EPERM) return refuse_for(task, stop, event, EACCES, kUnreadableReason);
-  if (!policy_.needs().stat || named.found() || named.lost.empty()) return std::nullopt;
-  const Decision decision = judge_name(PathOp::Stat, named.lost);
+  const std::string& name = named.found() ? named.place.name : named.lost;
+  if (!policy_.needs().stat || name.empty()) return std::nullopt;
+  const Decision decision = judge_name(PathOp::Stat, name);
   if (decision.allowed()) return std::nullopt;
   Event told = event;
   told.operation = ops_text(PathOp::Stat);
-  told.objects.push_back({named.text, named.lost, {}});
+  told.objects = {{named.text, name, {}}};
   return decided(task, stop, std::move(told), decision, Proceed{});
 }
 
@@ -322,6 +323,7 @@ Answer Guard::path_call(Task& task, const Stop& stop) {
   }
   // "/", "." and ".." are never removed: the kernel itself says why.
   if (operation == Operation::Delete && named.place.is_fixed() && sealed) {
+    if (auto answer = untold(task, stop, event, named)) return *std::move(answer);
     return redirect_one(task, stop, named, kept(std::move(event), false));
   }
   if (creates && makes_device(stop)) {

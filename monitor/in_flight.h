@@ -61,7 +61,7 @@ struct InFlight {
   ArgumentArea::Slot slot;
   std::vector<UniqueFd> pins;          // what /proc/<keeper>/fd/<n> leads to while the call runs
   std::optional<Event> event;          // to be recorded with the result
-  std::array<ErrorInStead, 2> errors;  // one for each name
+  std::array<ErrorInStead, 2> errors;
   Retry retry;                         // how this attempt was made
   bool loop_is_genuine = false;        // OpenByName: ELOOP is the program's own
   bool may_pin = false;                // OpenByName: EACCES may be the longer walk's fault

@@ -167,8 +167,25 @@ const SocketFacts* Mirror::socket(uint64_t inode) const {
   return found == sockets_.end() ? nullptr : &found->second;
 }
 
+// Whether the kernel's word on a task can be compared with the mirror's just now, as between the
+// kernel's change and its event the two may differ.
+bool Mirror::is_settled(const Task& task, const TaskStatus& status) {
+  // A running task is compared at its next stop, unless it sleeps.
+  if (task.state == Task::State::Running && status.state != 'S') return false;
+  // Held at the exit of an unshare: done in the kernel, and learned when it is let go.
+  if (task.state == Task::State::Held && task.held_status != 0) return false;
+  // One that has more to tell (an execve by another thread) is compared when it has been heard.
+  siginfo_t told{};
+  constexpr int kLook = WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL;
+  if (waitid(P_PID, static_cast<id_t>(task.tid), &told, kLook) == 0 && told.si_pid != 0) {
+    return false;
+  }
+  // One that was killed meanwhile shares nothing any more.
+  return status.state == 'S' || status.state == 't' || status.state == 'T';
+}
+
 std::string Mirror::verify() const {
-  const Task* previous = nullptr;
+  std::vector<const Task*> settled;
   for (const auto& [tid, task] : tasks_) {
     auto status = read_task_status(tid);
     if (!status.ok()) continue;  // dying: its end is on the way to us
@@ -177,31 +194,28 @@ std::string Mirror::verify() const {
       return "task " + std::to_string(tid) + " belongs to process " + std::to_string(status->tgid) +
              ", mirrored as " + std::to_string(task->process->pid);
     }
-    // Between the kernel's change and its event the two may differ: a running task, or one that
-    // has stopped for a reason we have not read yet, is compared at its next stop.
-    if (task->state == Task::State::Running && status->state != 'S') continue;
-    // Held at the exit of an unshare: done in the kernel, and learned when it is let go.
-    if (task->state == Task::State::Held && task->held_status != 0) continue;
-    // One that has more to tell (an execve by another thread) is compared when it has been heard.
-    siginfo_t told{};
-    constexpr int kLook = WEXITED | WSTOPPED | WNOWAIT | WNOHANG | __WALL;
-    if (waitid(P_PID, static_cast<id_t>(tid), &told, kLook) == 0 && told.si_pid != 0) continue;
-    // One that was killed meanwhile shares nothing any more.
-    if (status->state != 'S' && status->state != 't' && status->state != 'T') continue;
-    if (previous != nullptr) {
-      const auto differs = [&, tid = tid](int type, bool mirrored, const char* what) {
-        const long kernel = syscall(SYS_kcmp, previous->tid, tid, type, 0, 0);
-        if (kernel < 0 || (kernel == 0) == mirrored) return std::string();
-        return std::string(what) + " of " + std::to_string(previous->tid) + " and " +
-               std::to_string(tid) + (mirrored ? " mirrored as shared" : " shared unseen");
-      };
-      for (std::string text : {differs(KCMP_FILES, previous->files == task->files, "descriptors"),
-                               differs(KCMP_FS, previous->fs == task->fs, "directories"),
-                               differs(KCMP_VM, previous->memory == task->memory, "memory")}) {
-        if (!text.empty()) return text;
-      }
+    if (is_settled(*task, *status)) settled.push_back(task.get());
+  }
+  for (size_t i = 0; i < settled.size(); ++i) {
+    for (size_t j = i + 1; j < settled.size(); ++j) {
+      std::string difference = compare(*settled[i], *settled[j]);
+      if (!difference.empty()) return difference;
     }
-    previous = task.get();
+  }
+  return {};
+}
+
+std::string Mirror::compare(const Task& one, const Task& other) {
+  const auto differs = [&](int type, bool mirrored, const char* what) {
+    const long kernel = syscall(SYS_kcmp, one.tid, other.tid, type, 0, 0);
+    if (kernel < 0 || (kernel == 0) == mirrored) return std::string();
+    return std::string(what) + " of " + std::to_string(one.tid) + " and " +
+           std::to_string(other.tid) + (mirrored ? " mirrored as shared" : " shared unseen");
+  };
+  for (std::string text : {differs(KCMP_FILES, one.files == other.files, "descriptors"),
+                           differs(KCMP_FS, one.fs == other.fs, "directories"),
+                           differs(KCMP_VM, one.memory == other.memory, "memory")}) {
+    if (!text.empty()) return text;
   }
   return {};
 }

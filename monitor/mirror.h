@@ -97,8 +97,8 @@ class Mirror {
 
   NaiveMirror& naive() { return naive_; }
 
-  // Compares the task set and what is shared with the kernel (kcmp); the first difference in
-  // words, empty when there is none. For tests.
+  // Compares the task set, and for every two tasks what they share, with the kernel (kcmp); the
+  // first difference in words, empty when there is none. For tests.
   [[nodiscard]] std::string verify() const;
 
  private:
@@ -107,6 +107,8 @@ class Mirror {
     int tasks = 0;
   };
   void count(const Task& task, int by);
+  static bool is_settled(const Task& task, const TaskStatus& status);
+  static std::string compare(const Task& one, const Task& other);
   std::unordered_map<pid_t, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, ProcessEntry> processes_;
   std::unordered_map<uint64_t, SocketFacts> sockets_;

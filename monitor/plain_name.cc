@@ -46,7 +46,10 @@ std::string past_root_link(std::string path) {
 }
 
 // Looking "." up needs search permission on the directory itself.
-bool ends_in_dot(std::string_view path) { return path.ends_with("/.") || path == "."; }
+bool ends_in_dot(std::string_view path) {
+  while (path.ends_with('/')) path.remove_suffix(1);
+  return path.ends_with("/.") || path == ".";
+}
 
 std::string plain_name(std::string_view path) {
   if (!path.starts_with('/') || has_dotdot(path) || ends_in_dot(path)) return {};

@@ -8,7 +8,7 @@
 namespace callgate {
 
 bool has_dotdot(std::string_view path);
-bool ends_in_dot(std::string_view path);  // "x/." or "."
+bool ends_in_dot(std::string_view path);  // "x/.", "x/./" or "."
 // "/a//b/./c/" -> "/a/b/c/": equal for the kernel, and what a pattern is matched against.
 std::string squeeze(std::string_view path);
 // "/lib/x" -> "/usr/lib/x" on a merged /usr: the one symlink that most names pass. It is read each

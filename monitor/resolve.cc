@@ -19,6 +19,7 @@ namespace callgate {
 namespace {
 
 constexpr int kLinkLimit = 40;  // path_resolution(7)
+constexpr size_t kStride = 64;
 constexpr int kPathFlags = O_PATH | O_CLOEXEC;
 
 // Where a tracee's relative walk begins.
@@ -43,6 +44,15 @@ std::string join(const std::string& directory, std::string_view leaf) {
   std::string path = directory;
   if (path.empty() || path.back() != '/') path += '/';
   return path.append(leaf);
+}
+
+bool is_directory(int fd) {
+  struct stat st {};
+  return ::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool may_search(int directory, const std::string& leaf) {
+  return open_path(directory, leaf, O_NOFOLLOW, 0).valid() || errno != EACCES;
 }
 
 std::deque<std::string> split(std::string_view path) {
@@ -79,15 +89,16 @@ struct Resolver::Walk {
   std::deque<std::string> pending;
   Place place;
   int links = 0;
-  bool at_directory = true;  // the last component was ".", ".." or a jump: `current` is the answer
 
   Result<Place> run();
   Result<Place> run(std::string_view path);
   Status step(const std::string& component, bool last, bool* done);
   Status follow(const std::string& component, UniqueFd link, const struct stat& st, bool last,
                 bool* done);
+  bool leap();
   Status restart_at_root();
   [[nodiscard]] bool at_scope() const;
+  [[nodiscard]] bool beneath() const { return (options.resolve_flags & RESOLVE_BENEATH) != 0; }
   [[nodiscard]] std::string component_name(const std::string& component) const;
 };
 
@@ -114,8 +125,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
   // The kernel protects the links that a name ends in (pick_link, WALK_TRAILING).
   if (last && link_is_protected(current.get(), st)) return Error{EACCES};
   Place here;
-  CALLGATE_TRY([[maybe_unused]] Unit named,
-               resolver.name_object(viewer, current.get(), here));
+  CALLGATE_TRY([[maybe_unused]] Unit named, resolver.name_object(viewer, current.get(), here));
   place.links.push_back(join(here.name, component));
   std::string target;
   if (on_proc(link.get())) {
@@ -154,6 +164,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
   }
   if (target.empty()) return Error{ENOENT};
   if (target.front() == '/') {
+    if (beneath()) return Error{EXDEV};
     CALLGATE_TRY([[maybe_unused]] Unit root, restart_at_root());
   }
   if (last && target.back() == '/') place.trailing_slash = true;
@@ -163,19 +174,19 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
 }
 
 Status Resolver::Walk::step(const std::string& component, bool last, bool* done) {
-  at_directory = false;
   if (component == "." || component == "..") {
-    if (last && options.parent_call) {
-      place.parent = std::move(current);
-      place.leaf = component;
-      *done = true;
-      return Unit{};
-    }
+    if (component == ".." && beneath() && at_scope()) return Error{EXDEV};
     const char* step = at_scope() ? "." : component.c_str();
     UniqueFd next(::openat(current.get(), step, kPathFlags | O_DIRECTORY));
     if (!next.valid()) return last_error();
+    if (last && options.parent_call) {
+      place.parent = std::move(current);
+      place.leaf = component;
+      place.object = std::move(next);
+      *done = true;
+      return Unit{};
+    }
     current = std::move(next);
-    at_directory = true;
     return Unit{};
   }
   UniqueFd next(::openat(current.get(), component.c_str(), kPathFlags | O_NOFOLLOW));
@@ -193,11 +204,10 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
   }
   struct stat st {};
   if (::fstat(next.get(), &st) != 0) return last_error();
-  const bool keep_link =
-      last && !options.follow && (options.parent_call || !place.trailing_slash);
+  const bool keep_link = last && !options.follow && (options.parent_call || !place.trailing_slash);
   if (S_ISLNK(st.st_mode) && !keep_link) {
-    CALLGATE_TRY([[maybe_unused]] Unit followed, follow(component, std::move(next), st, last, done));
-    at_directory = pending.empty();
+    CALLGATE_TRY([[maybe_unused]] Unit followed,
+                 follow(component, std::move(next), st, last, done));
     return Unit{};
   }
   if (!last) {
@@ -215,14 +225,37 @@ Status Resolver::Walk::step(const std::string& component, bool last, bool* done)
   return Unit{};
 }
 
+// Takes many components at once where no symlink is among them: forty links of a thousand steps
+// each are a name like any other, and must not keep everybody else waiting.
+bool Resolver::Walk::leap() {
+  if (pending.size() <= kStride || scope.valid()) return false;
+  std::string path;
+  for (size_t i = 0; i < kStride; ++i) path.append(pending[i]).push_back('/');
+  UniqueFd next = open_path(current.get(), path, O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+  if (!next.valid()) return false;  // step by step it is found what was in the way
+  current = std::move(next);
+  pending.erase(pending.begin(), pending.begin() + kStride);
+  return true;
+}
+
 Result<Place> Resolver::Walk::run() {
   bool done = false;
+  size_t singly = 0;  // steps until the next leap is tried
   while (!done && !pending.empty()) {
+    if (singly == 0) {
+      if (leap()) continue;
+      singly = kStride;
+    }
+    --singly;
     const std::string component = std::move(pending.front());
     pending.pop_front();
     auto stepped = step(component, pending.empty(), &done);
     if (stepped.ok()) continue;
-    if (options.lost != nullptr) *options.lost = component_name(component);
+    if (options.lost != nullptr && stepped.error().code != EXDEV) {
+      // ENOTDIR speaks of what was no directory, not of what would have been in it.
+      const bool stuck = stepped.error().code == ENOTDIR && !is_directory(current.get());
+      *options.lost = component_name(stuck ? "." : component);
+    }
     return stepped.error();
   }
   if (!done) place.object = std::move(current);
@@ -254,7 +287,9 @@ Result<Place> Resolver::Walk::run(std::string_view path) {
 }
 
 Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
-    : inside_(std::move(inside)), own_(std::move(own)), root_(::open("/", kPathFlags | O_DIRECTORY)) {
+    : inside_(std::move(inside)),
+      own_(std::move(own)),
+      root_(::open("/", kPathFlags | O_DIRECTORY)) {
   auto mounts = read_whole_file("/proc/self/mountinfo");
   if (!mounts.ok()) return;
   for (const std::string& point : parse_proc_mounts(*mounts)) {
@@ -265,21 +300,12 @@ Resolver::Resolver(std::function<bool(pid_t)> inside, Credentials own)
 // Names the place, and looks at the leaf where that has not been done.
 Result<Place> Resolver::finish_leaf(const Viewer& viewer, Place place) const {
   if (place.exists() && ::fstat(place.object.get(), &place.st) != 0) return last_error();
-  if (!place.parent.valid() || place.leaf.empty()) {
-    CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
-    return place;
-  }
-  if (place.leaf == "." || place.leaf == "..") {
-    UniqueFd object(::openat(place.parent.get(), place.leaf.c_str(), kPathFlags));
-    if (!object.valid()) return last_error();
-    if (::fstat(object.get(), &place.st) != 0) return last_error();
-    place.object = std::move(object);
+  if (!place.parent.valid() || place.is_fixed()) {
     CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.object.get(), place));
     return place;
   }
   Place directory;
-  CALLGATE_TRY([[maybe_unused]] Unit named,
-               name_object(viewer, place.parent.get(), directory));
+  CALLGATE_TRY([[maybe_unused]] Unit named, name_object(viewer, place.parent.get(), directory));
   place.foreign = place.foreign || directory.foreign;
   place.deleted = directory.deleted;
   place.real = join(directory.real, place.leaf);
@@ -326,7 +352,10 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   std::string text(path);
   constexpr std::string_view kSelf = "/proc/self";  // the one link that would lead to ourselves
   if (path == kSelf || path.starts_with("/proc/self/")) {
-    if ((resolve & RESOLVE_NO_SYMLINKS) != 0) return Error{ELOOP};
+    if ((resolve & RESOLVE_NO_SYMLINKS) != 0) {
+      if (options.lost != nullptr) static_cast<void>(walk.run(path));
+      return Error{ELOOP};
+    }
     text = "/proc/" + std::to_string(walk.viewer.pid) + text.substr(kSelf.size());
   }
   if ((resolve & (RESOLVE_IN_ROOT | RESOLVE_BENEATH)) != 0) {
@@ -341,7 +370,8 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
     const std::string directory = slash == std::string::npos ? "." : text.substr(0, slash + 1);
     if (leaf != "." && leaf != "..") {
       const UniqueFd parent = open_path(walk.current.get(), directory, O_DIRECTORY, resolve);
-      const int why = parent.valid() ? EISDIR : errno;
+      int why = parent.valid() ? EISDIR : errno;
+      if (parent.valid() && !may_search(parent.get(), leaf)) why = EACCES;
       if (options.lost != nullptr) static_cast<void>(walk.run(path));
       return Error{why};
     }
@@ -350,6 +380,10 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   found.object = open_path(walk.current.get(), text, options.follow ? 0 : O_NOFOLLOW, resolve);
   const int error = found.exists() ? 0 : errno;
   auto walked = walk.run(path);
+  // What a link of /proc leads to is only seen with the tracee's eyes.
+  const bool jumped = walked.ok() ? walked->magic : walk.place.magic;
+  if (jumped && (resolve & RESOLVE_NO_MAGICLINKS) != 0) return Error{ELOOP};
+  if (error == ENOTDIR && !walked.ok() && walked.error().code == EISDIR) return walked;
   if (error != 0 && error != ENOENT) return Error{error};
   if (error == ENOENT) {
     if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel

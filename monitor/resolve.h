@@ -83,6 +83,7 @@ class Resolver {
   struct Walk;
   Result<Place> restricted(Walk& walk, std::string_view path) const;
   Result<Place> finish_leaf(const Viewer& viewer, Place place) const;
+  [[nodiscard]] bool is_unreaped(pid_t pid) const;
   std::string policy_name(const Viewer& viewer, const std::string& real, bool* foreign) const;
   std::function<bool(pid_t)> inside_;
   Credentials own_;

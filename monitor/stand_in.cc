@@ -45,6 +45,7 @@ Status put_failing_name(Track& track, const Stop& stop, const Named& named) {
 Status put_failing_leaf(Track& track, const Stop& stop, int path_index, std::string directory,
                         int error) {
   translate(track, ENAMETOOLONG, error);
+  translate(track, ENOENT, error);  // procfs knows its own names, of any length
   return put_name(track, stop, path_index, directory.append("/").append(NAME_MAX + 1, 'x'));
 }
 

@@ -65,14 +65,14 @@ bool Tracer::run(const std::function<void(bool)>& on_root_end) {
   while (!mirror_.empty() || !newborn_.empty()) {
     int raw = 0;
     const bool holding = hold_ && !hold_->waiting.empty();
-    const bool orphans = std::exchange(newborn_met_, false);
+    const bool orphans = rounds_for_makers_ > 0;
     const pid_t tid = waitpid(-1, &raw, __WALL | (holding || orphans ? WNOHANG : 0));
     if (tid == 0) {
       if (holding) recheck_waiting();
-      if (orphans) adopt_orphans();
+      if (orphans) await_makers();
       continue;
     }
-    newborn_met_ = orphans && !newborn_.empty();
+    if (newborn_.empty()) rounds_for_makers_ = 0;
     if (tid < 0) {
       if (errno == EINTR) {
         placement_.tick();
@@ -86,6 +86,7 @@ bool Tracer::run(const std::function<void(bool)>& on_root_end) {
     constexpr size_t kSweepAfter = 16;
     if (++since_sweep < std::max(kSweepAfter, mirror_.size()) || hold_) continue;
     since_sweep = 0;
+    if (rounds_for_makers_ > 0) await_makers();
     for (const pid_t each : mirror_.tasks()) {
       if (!hold_ && waitpid(each, &raw, __WALL | WNOHANG) == each) {
         on_wait(each, WaitStatus(raw), on_root_end);
@@ -140,7 +141,7 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
   if (task == nullptr) {
     // A child whose parent's event has not come yet: it stays stopped until we know what it shares.
     newborn_[tid] = status.raw();
-    newborn_met_ = true;  // its maker's event is mostly next
+    rounds_for_makers_ = kRoundsForMakers;  // its maker's event is mostly next
     return;
   }
   task->state = Task::State::Stopped;

@@ -63,7 +63,8 @@ class Tracer {
   bool is_handshake(const Task& task, const Stop& stop);
   void map_area(Task& task, const Stop& stop);
   void finish_area(Task& task, int64_t answered);
-  void adopt_orphans();
+  void await_makers();
+  void adopt_orphans(bool makers_are_late = false);
 
   void begin_hold(Task& task, const Stop& stop, HoldOthers::Scope scope);
   bool held_back(Task& task, WaitStatus status);
@@ -89,7 +90,8 @@ class Tracer {
   bool handshake_done_ = false;
   bool stopping_ = false;
   std::unordered_map<pid_t, int> newborn_;  // stopped children whose parent's event is to come
-  bool newborn_met_ = false;                // some of them may have nobody to tell of them
+  static constexpr int kRoundsForMakers = 50;
+  int rounds_for_makers_ = 0;        // of waiting, until there is nobody to tell of them
   std::unordered_set<pid_t> early_;         // met, or gone, before their maker's event
   std::optional<Hold> hold_;
   uint64_t holds_ = 0;

@@ -90,27 +90,45 @@ void Tracer::on_new_task(Task& parent) {
   parent.vforking = (flags & CLONE_VFORK) != 0;
 }
 
-// A newborn that no living task of ours is the parent of: its maker died before its event could be
-// read, or made it with CLONE_PARENT. Nobody may ever tell what it shares, so the kernel is asked.
-void Tracer::adopt_orphans() {
+// A maker that is alive stands in the very call, and is a moment from its event.
+void Tracer::await_makers() {
+  constexpr int kEager = 10;
+  constexpr timespec kPause{0, 50'000};
+  const int round = kRoundsForMakers - rounds_for_makers_--;
+  if (round == 0 || rounds_for_makers_ == 0) adopt_orphans(round != 0);
+  if (round < kEager) {
+    sched_yield();
+  } else {
+    nanosleep(&kPause, nullptr);
+  }
+}
+
+// A newborn that nobody may ever tell of: its maker died before its event could be read (an execve
+// by another thread ends it, say), whoever its parent is by now, or made it with CLONE_PARENT. What
+// it shares is then asked of the kernel. A parent of ours may still tell, unless that is late.
+void Tracer::adopt_orphans(bool makers_are_late) {
   for (auto newborn = newborn_.begin(); newborn != newborn_.end();) {
     const auto [tid, raw] = *newborn;
     auto status = read_task_status(tid);
     const bool has_parent =
         status.ok() && (mirror_.has_process(status->parent) || mirror_.has_process(status->tgid));
-    if (has_parent) {
+    if (has_parent && !makers_are_late) {
+      ++newborn;
+      continue;
+    }
+    auto adopted = status.ok() ? mirror_.adopt(tid, *status) : Result<Task*>(status.error());
+    if (!adopted.ok() && has_parent) {  // a kernel that does not say: all that is left is to wait
       ++newborn;
       continue;
     }
     newborn = newborn_.erase(newborn);
     if (!status.ok()) continue;
-    auto adopted = mirror_.adopt(tid, *status);
     if (!adopted.ok() || stopping_) kill_process(status->tgid);
     if (!adopted.ok()) continue;
     early_.insert(tid);
     announce(*(*adopted)->process);
     handle(tid, WaitStatus(raw));
-    return adopt_orphans();
+    return adopt_orphans(makers_are_late);
   }
 }
 

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <climits>
+
 #include "tests/monitor/kernel_facts.h"
 
 namespace callgate {
@@ -74,6 +76,44 @@ TEST(Path, TheWholeNameNeedsSearchPermissionThatARelativeWalkDoesNot) {
     return errors;
   });
   EXPECT_THAT(seen, Optional(ElementsAre(0, EACCES)));
+}
+
+TEST(Path, AComponentThatIsTooLongFailsOnlyWhereItsDirectoryMayBeSearched) {
+  const TemporaryDirectory directory;
+  const std::string name(NAME_MAX + 1, 'x');
+  const std::string shut = directory / "shut";
+  const auto seen = in_child([&] {
+    become_ordinary();
+    ::mkdir(shut.c_str(), 0755);
+    std::array<int, 6> errors{};
+    size_t next = 0;
+    for (const mode_t mode : {0755, 0600}) {
+      ::chmod(shut.c_str(), mode);
+      const std::string path = shut + "/" + name;
+      errors[next++] = error_of(::unlink(path.c_str()));
+      errors[next++] = error_of(::mkdir(path.c_str(), 0755));
+      errors[next++] = error_of(::rename(path.c_str(), (directory / "other").c_str()));
+    }
+    ::chmod(shut.c_str(), 0755);
+    return errors;
+  });
+  EXPECT_THAT(seen, Optional(ElementsAre(ENAMETOOLONG, ENAMETOOLONG, ENAMETOOLONG, EACCES, EACCES,
+                                         EACCES)));
+}
+
+TEST(Path, NoProcessHasTheNumberZero) {
+  struct stat st {};
+  EXPECT_EQ(error_of(::stat("/proc/0", &st)), ENOENT);
+  EXPECT_EQ(error_of(::mkdir("/proc/0/x", 0755)), ENOENT);
+}
+
+TEST(Open, LeavesNoFollowInTheFlagsAndExclNot) {
+  const TemporaryDirectory directory;
+  const std::string file = directory / "file";
+  const UniqueFd made(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC, 0644));
+  const UniqueFd opened(::open(file.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
+  EXPECT_EQ(::fcntl(made.get(), F_GETFL) & (O_CREAT | O_EXCL | O_TRUNC | O_NOFOLLOW), 0);
+  EXPECT_EQ(::fcntl(opened.get(), F_GETFL) & O_NOFOLLOW, O_NOFOLLOW);
 }
 
 TEST(EmptyPath, MayBeNullForACallThatKnowsIt) {

@@ -2,75 +2,16 @@
 // with O_PATH says of the same name from the same directory.
 #include "monitor/resolve.h"
 
-#include <fcntl.h>
-#include <gmock/gmock.h>
 #include <limits.h>
-#include <linux/openat2.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
+#include "tests/monitor/resolve_fixture.h"
 
 namespace callgate {
 namespace {
 
 using testing::ElementsAre;
-namespace fs = std::filesystem;
-
-class ResolveTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string name = fs::canonical(fs::temp_directory_path()) / "callgate-resolve-XXXXXX";
-    root_ = ::mkdtemp(name.data());
-    before_ = fs::current_path();
-    fs::current_path(root_);
-    fs::create_directories("a/b/c");
-    std::ofstream("a/file") << "content";
-    std::ofstream("a/b/other") << "more";
-  }
-  void TearDown() override {
-    fs::current_path(before_);
-    fs::remove_all(root_);
-  }
-
-  [[nodiscard]] Viewer self() const { return {static_cast<pid_t>(::syscall(SYS_gettid)), ::getpid()}; }
-
-  Result<Place> look(const std::string& path, bool follow = true, int dirfd = AT_FDCWD) const {
-    ResolveOptions options;
-    options.follow = follow;
-    return resolver_.resolve(self(), dirfd, path, options);
-  }
-
-  // The kernel's answer in the same words: a name, or an errno.
-  static std::string kernel(const std::string& path, bool follow, int dirfd = AT_FDCWD) {
-    const UniqueFd fd(::openat(dirfd, path.c_str(), O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW)));
-    if (!fd.valid()) return std::string("errno ") + strerrorname_np(errno);
-    auto name = read_link("/proc/self/fd/" + std::to_string(fd.get()));
-    return name.ok() ? *name : "?";
-  }
-
-  static std::string ours(const Result<Place>& place) {
-    if (!place.ok()) return std::string("errno ") + strerrorname_np(place.error().code);
-    return place->exists() ? place->real + (place->deleted ? " (deleted)" : "") : "errno ENOENT";
-  }
-
-  void expect_as_kernel(const std::string& path, int dirfd = AT_FDCWD) const {
-    for (const bool follow : {true, false}) {
-      EXPECT_EQ(ours(look(path, follow, dirfd)), kernel(path, follow, dirfd))
-          << "name \"" << path << "\" follow " << follow;
-    }
-  }
-
-  fs::path root_;
-  fs::path before_;
-  Resolver resolver_{[](pid_t pid) { return pid == ::getpid(); },
-                     read_task_status(::getpid())->credentials};
-};
 
 TEST_F(ResolveTest, PlainNamesLeadWhereTheKernelGoes) {
   for (const char* path :
@@ -119,6 +60,40 @@ TEST_F(ResolveTest, FortyLinksAreFollowedAndFortyOneAreALoop) {
   expect_as_kernel(path + "l1");
   expect_as_kernel(path + "l2");
   expect_as_kernel(path + "here");
+}
+
+TEST_F(ResolveTest, LongNamesLeadWhereTheKernelGoes) {
+  ASSERT_EQ(::symlink(".", "here"), 0);  // with a link in it no name is left to the kernel as a whole
+  ASSERT_EQ(::symlink("b/..", "a/round"), 0);
+  ASSERT_EQ(::symlink("/", "a/slash"), 0);
+  const auto times = [](int n, const std::string& part) {
+    std::string text;
+    while (n-- > 0) text += part;
+    return text;
+  };
+  for (const std::string& way :
+       {times(100, "a/b/../../"), times(30, "a/b/../../") + "here/" + times(30, "a/../"),
+        times(16, "a/b/../../") + "a/round/../" + times(64, "a/../"), times(300, "./a/../"),
+        times(30, "a/round/../")}) {
+    for (const char* tail : {"a/file", "a", "a/", "a/b/", "missing", "missing/", "missing/x", "a/file/", "a/file/x",
+                             "a/file/..", "here", "..", "a/slash/.."}) {
+      expect_as_kernel("here/" + way + tail);
+      expect_as_kernel("here/" + way + tail + "/" + way + "a/file");
+    }
+  }
+  expect_as_kernel("here/" + times(500, "../"));
+  expect_as_kernel("here/" + times(70, "a/../") + times(100, "../") + "proc/self/" + times(80, "task/../") + "cwd/a/file");
+  std::string lost;
+  ResolveOptions options;
+  options.lost = &lost;
+  const std::string far = "here/" + times(70, "a/../");
+  EXPECT_FALSE(resolver_.resolve(self(), AT_FDCWD, far + "a/missing/x/" + far, options).ok());
+  EXPECT_EQ(lost, (root_ / "a/missing").string());
+  EXPECT_FALSE(resolver_.resolve(self(), AT_FDCWD, far + "a/file/x/" + far, options).ok());
+  EXPECT_EQ(lost, (root_ / "a/file").string());
+  auto place = look(far + "a/round/" + times(70, "b/../") + "file");
+  ASSERT_TRUE(place.ok());
+  EXPECT_THAT(place->links, ElementsAre((root_ / "here").string(), (root_ / "a/round").string()));
 }
 
 TEST_F(ResolveTest, TheLinksThatWerePassedAreTold) {
@@ -299,110 +274,12 @@ TEST_F(ResolveTest, ALinkThatIsProtectedFailsAsTheKernelFailsIt) {
   ASSERT_EQ(::symlink("../a/file", "sticky/link"), 0);
   ASSERT_EQ(::lchown("sticky/link", 65534, 65534), 0);
   ASSERT_EQ(::symlink("../a/file", "sticky/own"), 0);
-  expect_as_kernel("sticky/link");
-  expect_as_kernel("sticky/own");
-}
-
-TEST_F(ResolveTest, TheProgramsOwnRestrictionsAreKept) {
-  ASSERT_EQ(::symlink("a/file", "link"), 0);
-  ASSERT_EQ(::symlink((root_ / "a/file").c_str(), "absolute"), 0);
-  const UniqueFd here(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  for (const uint64_t flags : {uint64_t{RESOLVE_NO_SYMLINKS}, uint64_t{RESOLVE_BENEATH}, uint64_t{RESOLVE_IN_ROOT},
-                               uint64_t{RESOLVE_NO_MAGICLINKS}, uint64_t{RESOLVE_NO_XDEV}}) {
-    for (const std::string path : {"link", "absolute", "a/../a/file", "..", "/a/file", "/", "/proc/self/cwd",
-                                   "missing", "a/missing", "missing/x"}) {
-      open_how how{};
-      how.flags = O_PATH | O_CLOEXEC;
-      how.resolve = flags;
-      const UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, here.get(), path.c_str(), &how, sizeof how)));
-      const int error = errno;
-      ResolveOptions options;
-      options.resolve_flags = flags;
-      auto place = resolver_.resolve(self(), here.get(), path, options);
-      const std::string expected =
-          fd.valid() ? *read_link("/proc/self/fd/" + std::to_string(fd.get()))
-                     : std::string("errno ") + strerrorname_np(error);
-      EXPECT_EQ(ours(place), expected) << path << " with " << flags;
-    }
+  ASSERT_EQ(::symlink("../a", "sticky/directory"), 0);
+  ASSERT_EQ(::lchown("sticky/directory", 65534, 65534), 0);
+  for (const char* path : {"sticky/link", "sticky/own", "sticky/directory", "sticky/directory/",
+                           "sticky/directory/file", "sticky/directory/."}) {
+    expect_as_kernel(path);
   }
-}
-
-// Another process is the viewer: its directory, its descriptors, its /proc/self.
-class Viewed {
- public:
-  explicit Viewed(const fs::path& directory) : pid_(::fork()) {
-    if (pid_ == 0) {
-      if (::chdir(directory.c_str()) != 0 || ::dup2(::open("c", O_PATH | O_DIRECTORY), 50) != 50) _exit(1);
-      ::raise(SIGSTOP);
-      _exit(0);
-    }
-    int status = 0;
-    ::waitpid(pid_, &status, WUNTRACED);
-  }
-  ~Viewed() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-  [[nodiscard]] Viewer viewer() const { return {pid_, pid_}; }
-
- private:
-  pid_t pid_;
-};
-
-TEST_F(ResolveTest, NamesAreSeenWithTheViewersEyes) {
-  const Viewed other(root_ / "a/b");
-  const std::string number = std::to_string(other.viewer().pid);
-  ResolveOptions options;
-  auto relative = resolver_.resolve(other.viewer(), AT_FDCWD, "other", options);
-  ASSERT_TRUE(relative.ok());
-  EXPECT_EQ(relative->real, (root_ / "a/b/other").string());
-  auto by_descriptor = resolver_.resolve(other.viewer(), 50, "..", options);
-  ASSERT_TRUE(by_descriptor.ok());
-  EXPECT_EQ(by_descriptor->real, (root_ / "a/b").string());
-  auto by_proc = resolver_.resolve(other.viewer(), AT_FDCWD, "/proc/self/fd/50", options);
-  ASSERT_TRUE(by_proc.ok());
-  EXPECT_EQ(by_proc->real, (root_ / "a/b/c").string());
-  auto cwd = resolver_.resolve(other.viewer(), AT_FDCWD, "/proc/self/cwd", options);
-  ASSERT_TRUE(cwd.ok());
-  EXPECT_EQ(cwd->real, (root_ / "a/b").string());
-  auto thread = resolver_.resolve(other.viewer(), AT_FDCWD, "/proc/thread-self/comm", options);
-  ASSERT_TRUE(thread.ok());
-  EXPECT_EQ(thread->real, "/proc/" + number + "/task/" + number + "/comm");
-  auto directory = Resolver::directory_name(other.viewer(), 50);
-  ASSERT_TRUE(directory.ok());
-  EXPECT_EQ(*directory, (root_ / "a/b/c").string());
-}
-
-TEST_F(ResolveTest, AProcessOwnEntriesAreCalledSelfAndForeignOnesAreMarked) {
-  const Viewed other(root_ / "a/b");
-  auto own = look("/proc/" + std::to_string(::getpid()) + "/comm");
-  ASSERT_TRUE(own.ok());
-  EXPECT_EQ(own->name, "/proc/self/comm");
-  EXPECT_FALSE(own->foreign);
-  auto foreign = look("/proc/" + std::to_string(other.viewer().pid) + "/comm");
-  ASSERT_TRUE(foreign.ok());
-  EXPECT_TRUE(foreign->foreign);
-  auto through = look("/proc/" + std::to_string(other.viewer().pid) + "/cwd/other");
-  ASSERT_TRUE(through.ok());
-  EXPECT_TRUE(through->foreign) << "a way through another process is not forgotten";
-  auto plain = look("/proc/version");
-  ASSERT_TRUE(plain.ok());
-  EXPECT_FALSE(plain->foreign);
-  EXPECT_EQ(plain->name, "/proc/version");
-}
-
-TEST_F(ResolveTest, NothingIsLeftOpen) {
-  const auto count = [] {
-    return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
-  };
-  ASSERT_EQ(::symlink("a/b", "link"), 0);
-  const auto before = count();
-  for (int i = 0; i < 50; ++i) {
-    for (const char* path : {"link/other", "missing", "a/file/x", "/proc/self/fd/0", "link/../..", "a/missing/x"}) {
-      static_cast<void>(look(path));
-    }
-  }
-  EXPECT_EQ(count(), before);
 }
 
 }  // namespace

@@ -24,8 +24,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -93,12 +95,15 @@ void call_in_tree(int first, int count) {
       const bool wanted = generator.percent(60);
       const long fd =
           call(SYS_open, at(name), static_cast<uint64_t>(flags | O_NONBLOCK | O_CLOEXEC));
+      if (fd < 0) say(std::string(name) + " " + strerrorname_np(errno) + ", ");
       if (fd >= 0 && wanted)
         keep(static_cast<int>(fd));
       else if (fd >= 0)
         close(static_cast<int>(fd));
     }
   }
+  say("on the way in");
+  end_line();
   static const mode_t masks[] = {022, 0, 077, 0777};
   umask(generator.of(masks));
   for (int i = 0; i < count; ++i) {

@@ -99,35 +99,36 @@ int on_new_name(int dirfd, uint64_t address) {
   const auto found = look_up(dirfd, address, {.follow = false, .is_name = true});
   if (!found) return 0;
   if (found->error != 0) return judge_failure(*found);
-  if (found->fixed) return judge_failure(*found);
   return found->exists || found->too_long ? judge_failure(*found) : judge(kCreate, *found);
 }
 
 int on_removed_name(int dirfd, uint64_t address) {
   const auto found = look_up(dirfd, address, {.follow = false, .is_name = true});
   if (!found) return 0;
-  if (found->error != 0) return judge_failure(*found);
-  if (found->fixed) return 0;
+  if (found->error != 0 || found->fixed) return judge_failure(*found);
   return found->exists ? judge(kDelete, *found) : judge_failure(*found);
 }
 
 // What the watched run printed for this call, where the oracle does not know.
-bool watched_run_refused_move() {
+bool watched_run_says(const std::string& answer) {
   const std::string start = "\n#" + std::to_string(call_number) + " ";
   const size_t at = options.watched_log.find(start);
   if (at == std::string::npos) return false;
   const size_t end = options.watched_log.find('\n', at + 1);
-  return options.watched_log.substr(at, end - at).ends_with(" = -18 EXDEV");
+  return options.watched_log.substr(at, end - at).ends_with(answer);
 }
 
 int judge_move(const Found& from, const Found& to) {
   if (from.nameless) return 0;
-  if (rules.widens(from.name, to.name, from.directory)) return EXDEV;
+  // What is not to be known of answers as if it were not there.
+  const bool hidden = rules.refusal(kStat, from.name) != 0;
+  const int error = hidden ? EACCES : EXDEV;
+  if (rules.widens(from.name, to.name, from.directory)) return error;
   if (!from.directory) return 0;
   ++uncertain;
-  if (!watched_run_refused_move()) return 0;
+  if (!watched_run_says(hidden ? " = -13 EACCES" : " = -18 EXDEV")) return 0;
   ++uncertain_refused;
-  return EXDEV;
+  return error;
 }
 
 int on_rename(int from_dirfd, uint64_t from_at, int to_dirfd, uint64_t to_at, uint64_t flags) {
@@ -138,7 +139,10 @@ int on_rename(int from_dirfd, uint64_t from_at, int to_dirfd, uint64_t to_at, ui
   const auto to = look_up(to_dirfd, to_at, kName);
   if (!to) return 0;
   if (to->error != 0) return judge_failure(*to);
-  if (from->fixed || to->fixed) return 0;
+  if (from->fixed || to->fixed) {
+    const int error = from->fixed ? judge_failure(*from) : 0;
+    return error == 0 && to->fixed ? judge_failure(*to) : error;
+  }
   if (!from->exists) return judge_failure(*from);
   const bool exchange = (flags & kExchange) != 0;
   const bool keeps = (flags & kNoReplace) != 0;

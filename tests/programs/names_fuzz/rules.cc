@@ -116,8 +116,10 @@ std::string random_pattern(const std::string& box, int trees) {
                                 "self", "%s%n", "L*", "*LL*", "?*y",      "-rf",  "\\#tmpfile"};
   if (generator.percent(4)) return "/proc/self/fd/*";
   if (generator.percent(4)) return box + "/**/" + generator.of(parts);
+  // Never the tree's plain name: a pattern's links are resolved up to its first wildcard, and what
+  // is planted there is of no concern here.
   std::string text = box + "/w";
-  text += generator.percent(40) ? "*" : std::to_string(generator.below(trees));
+  text += generator.percent(40) ? "*" : "[" + std::to_string(generator.below(trees)) + "]";
   text += "/n/n/n";
   for (int i = 1 + generator.below(3); i > 0; --i) text.append("/").append(generator.of(parts));
   if (text.ends_with("**")) return text;

@@ -164,7 +164,10 @@ int Walk::follow(const std::string& component, int link, bool last) {
 int Walk::step(const std::string& component, bool last) {
   if (component == "." || component == "..") {
     if (last && way_.is_name) {
-      found_.fixed = found_.exists = done_ = true;
+      const int object = open_path(current_, component, O_DIRECTORY);
+      if (object < 0) return errno;
+      found_ = found_behind(object);
+      found_.fixed = done_ = true;
       return 0;
     }
     const bool stays = scoped() && same(current_, root_);
@@ -215,7 +218,7 @@ int Walk::step(const std::string& component, bool last) {
 
 Found Walk::run(int dirfd, const std::string& path) {
   if (dirfd == AT_FDCWD) {
-    current_ = open_path(AT_FDCWD, ".", O_DIRECTORY);
+    current_ = open_path(AT_FDCWD, "/proc/self/cwd", 0);  // "." would take search permission
   } else if (path.front() != '/' || scoped()) {
     current_ = open_path(AT_FDCWD, "/proc/self/fd/" + std::to_string(dirfd), 0);
     if (current_ < 0) {
@@ -240,7 +243,9 @@ Found Walk::run(int dirfd, const std::string& path) {
     pending_.pop_front();
     const int error = step(component, pending_.empty());
     if (error == 0) continue;
-    const bool dots = component == "." || component == "..";
+    // What was no directory is in the way, not what would have been in it.
+    const bool stuck = error == ENOTDIR && !S_ISDIR(status_of(current_).st_mode);
+    const bool dots = component == "." || component == ".." || stuck;
     found_ = Found{};
     found_.error = error;
     found_.name = dots ? own_name(current_, nullptr) : below(current_, component);
