@@ -53,6 +53,7 @@ enum class Operation : uint8_t {
   Credentials,   // set*id, setgroups, capset: the task becomes another for the file system
   Clone,         // clone, fork, vfork with flags to judge
   Unshare,
+  Landlock,      // landlock_restrict_self: the monitor's keepers are out of the task's domain
   Prctl,
   Fcntl,
   Ioctl,

@@ -4,7 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
+#include <iterator>
 
 #include "monitor/clock.h"
 #include "monitor/model_naive.h"
@@ -53,6 +55,7 @@ bool redirects(Operation operation) {
     case Operation::TargetProcess:
     case Operation::Affinity:
     case Operation::Credentials:
+    case Operation::Landlock:
     case Operation::Clone:
     case Operation::Unshare:
     case Operation::Prctl:
@@ -63,6 +66,13 @@ bool redirects(Operation operation) {
       return false;
   }
   return false;
+}
+
+// Whether a name of the call is replaced by a way to what was pinned.
+bool pins(Operation operation) {
+  using enum Operation;
+  constexpr Operation kThese[] = {Create, Link, Rename, Delete, Truncate, Attributes, Stat};
+  return std::find(std::begin(kThese), std::end(kThese), operation) != std::end(kThese);
 }
 
 }  // namespace
@@ -125,6 +135,9 @@ Answer Guard::judge_call(Task& task, const Stop& stop) {
       return refuse_for(task, stop, start_event(task, stop, Event::Kind::Other, "argument area"),
                         ENOMEM, "the argument area cannot be mapped at its address");
     }
+  }
+  if (task.landlocked && !stop.alone && mirror_.size() > 1 && pins(stop.row->operation)) {
+    return HoldOthers{HoldOthers::Scope::Sandbox};
   }
   if (options_.model == Model::Naive) {
     if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
@@ -190,6 +203,8 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
       return ioctl_call(task, stop);
     case Operation::Unshare:
       return unshare_call(task, stop);
+    case Operation::Landlock:
+      return domain_call(stop);
     case Operation::Personality:
       return Refuse{EPERM};
     case Operation::Rlimit:
@@ -361,6 +376,9 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
       break;
     case After::Unshare:
       if (result == 0) mirror_.unshare(task, flight.unshared);
+      break;
+    case After::Landlock:
+      if (result == 0) mirror_.enter_domain(task, flight.whole_process);
       break;
     case After::MapArea:
     case After::Exec:

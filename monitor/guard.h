@@ -115,6 +115,7 @@ class Guard {
   bool holds_own_file(const Place& place) const;
   std::string own_reason(const Decision& decision, const Place& place) const;
   std::optional<Decision> widens(const Place& from, const Place& to) const;
+  Result<std::string> way_to(Task& task, int fd);
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
   Status put_name(Task& task, const Stop& stop, Track& track, Named& named);
@@ -189,6 +190,7 @@ class Guard {
   Answer lower_limit(Task& task, const Stop& stop, int resource);
   Answer rlimit_call(Task& task, const Stop& stop);
   Answer unshare_call(Task& task, const Stop& stop);
+  static Answer domain_call(const Stop& stop);
   Answer prctl_call(Task& task, const Stop& stop);
   Answer fcntl_call(Task& task, const Stop& stop);
   Answer ioctl_call(Task& task, const Stop& stop);

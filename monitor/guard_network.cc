@@ -126,6 +126,8 @@ Result<std::vector<std::byte>> Guard::sealed_address(Task& task, InFlight& fligh
                                                      JudgedAddress& judged) {
   std::vector<std::byte> out(bytes.begin(), bytes.end());
   if (!judged.place || judged.question.op == NetOp::Bind) return out;
+  // Under Landlock a pin is a name, and nobody could be held while a connect waits.
+  if (task.landlocked) return Error{EACCES};
   CALLGATE_TRY(const std::string path, pin(task, flight, *judged.place, true));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

@@ -240,7 +240,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   const bool link_itself = place.is_symlink();
   const bool too_long = place.real.size() + 2 > PATH_MAX;
   const bool by_name = !place.nameless && !place.deleted && !task.retry.pin && !too_long &&
-                       !open.small_file && !(place.magic && place.exists());
+                       !open.small_file && (!(place.magic && place.exists()) || task.landlocked);
   if (by_name) {
     std::string path = place.real;
     if (place.trailing_slash && path.back() != '/') path += '/';

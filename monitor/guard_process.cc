@@ -217,6 +217,16 @@ Answer Guard::unshare_call(Task& task, const Stop& stop) {
   return track;
 }
 
+Answer Guard::domain_call(const Stop& stop) {
+  constexpr uint32_t kAllThreads = 1U << 3;  // LANDLOCK_RESTRICT_SELF_TSYNC, newer than the headers
+  Track track;
+  track.flight.abi = stop.abi;
+  track.flight.row = stop.row;
+  track.flight.after = After::Landlock;
+  track.flight.whole_process = (stop.arguments[1] & kAllThreads) != 0;
+  return track;
+}
+
 Answer Guard::prctl_call(Task& task, const Stop& stop) {
   // An undumpable process is one we could not read: answered as done, and not done.
   const auto option = static_cast<int>(stop.arguments[0]);

@@ -30,6 +30,7 @@ enum class After : uint8_t {
   Exec,        // a failed execve; a successful one comes as an exec event
   Socket,      // learn what was made, or that it is bound
   SendOne,     // one message of a sendmmsg: its length to fill in, the next to send
+  Landlock,    // a task entered a domain of its own making
   Unshare,     // a task stopped sharing something
   SignalOne,   // one process of a group that is signalled
 };
@@ -70,6 +71,7 @@ struct InFlight {
   uint64_t inode = 0;
   SocketFacts facts;                   // Socket: what is being made or bound (`inode`)
   uint64_t unshared = 0;               // Unshare: clone flags
+  bool whole_process = false;          // Landlock: every thread enters
   uint64_t vector_address = 0;         // SendOne: the caller's mmsghdr array
   size_t vector_count = 0;             // SendOne: its entries; SignalOne: processes to signal
 };

@@ -84,6 +84,7 @@ Task& Mirror::add_child(pid_t tid, const Task& parent, uint64_t clone_flags, pid
   // A copied address space has the area where the original has it.
   task->memory = (clone_flags & CLONE_VM) != 0 ? parent.memory
                                                : std::make_shared<AddressSpace>(*parent.memory);
+  task->landlocked = parent.landlocked;
   count(*task, 1);
   return *(tasks_[tid] = std::move(task));
 }
@@ -113,6 +114,7 @@ Result<Task*> Mirror::adopt(pid_t tid, const TaskStatus& status) {
     task->process->parent = status.parent;
     task->process->executable = image_of(tid);
   }
+  task->landlocked = any_domain_;  // nobody can tell; it costs no more than time
   count(*task, 1);
   return (tasks_[tid] = std::move(task)).get();
 }
@@ -139,6 +141,15 @@ Task& Mirror::exec(pid_t tgid, pid_t former) {
   task.files = std::make_shared<DescriptorTable>();
   task.memory = std::make_shared<AddressSpace>();
   return task;
+}
+
+void Mirror::enter_domain(Task& task, bool whole_process) {
+  any_domain_ = true;
+  for (const auto& [tid, other] : tasks_) {
+    if (other.get() == &task || (whole_process && other->process == task.process)) {
+      other->landlocked = true;
+    }
+  }
 }
 
 void Mirror::unshare(Task& task, uint64_t clone_flags) {

@@ -56,6 +56,7 @@ struct Task {
   int held_status = 0;          // Held: the wait status that waits to be handled, 0: none
   bool interrupted = false;     // a PTRACE_INTERRUPT of ours is under way
   bool reads_own_mask = false;  // opened its /proc/.../status, which shows the CPU mask
+  bool landlocked = false;      // in a domain of its own making, and its children with it
   bool vforking = false;        // asleep in vfork until the child lets go
 };
 
@@ -74,6 +75,8 @@ class Mirror {
   // The kernel made one process of many threads: `former` takes over the leader's number and all
   // else in the group is gone. Returns the one task that remains.
   Task& exec(pid_t tgid, pid_t former);
+  // The task, or all threads of its process, restricted themselves with Landlock.
+  void enter_domain(Task& task, bool whole_process);
   void unshare(Task& task, uint64_t clone_flags);
 
   [[nodiscard]] bool empty() const { return tasks_.empty(); }
@@ -109,6 +112,7 @@ class Mirror {
   std::unordered_map<pid_t, std::unique_ptr<Task>> tasks_;
   std::unordered_map<pid_t, ProcessEntry> processes_;
   std::unordered_map<uint64_t, SocketFacts> sockets_;
+  bool any_domain_ = false;  // somebody has called landlock_restrict_self
   NaiveMirror naive_;  // for the model of that name alone
 };
 

@@ -46,20 +46,9 @@ std::string join(const std::string& directory, std::string_view leaf) {
   return path.append(leaf);
 }
 
-bool same_object(const UniqueFd& a, const UniqueFd& b) {
-  struct stat one {};
-  struct stat other {};
-  return a.valid() && b.valid() && ::fstat(a.get(), &one) == 0 && ::fstat(b.get(), &other) == 0 &&
-         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
-
 bool is_directory(int fd) {
   struct stat st {};
   return ::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-bool may_search(int directory, const std::string& leaf) {
-  return open_path(directory, leaf, O_NOFOLLOW, 0).valid() || errno != EACCES;
 }
 
 std::deque<std::string> split(std::string_view path) {
@@ -78,6 +67,13 @@ std::deque<std::string> split(std::string_view path) {
 }
 
 }  // namespace
+
+bool same_object(int a, int b) {
+  struct stat one {};
+  struct stat other {};
+  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
 
 // One walk, component by component: the slow way, taken where a symlink is in it.
 struct Resolver::Walk {
@@ -109,7 +105,9 @@ Status Resolver::Walk::restart_at_root() {
   return Unit{};
 }
 
-bool Resolver::Walk::at_scope() const { return scope.valid() && same_object(current, scope); }
+bool Resolver::Walk::at_scope() const {
+  return scope.valid() && same_object(current.get(), scope.get());
+}
 
 std::string Resolver::Walk::component_name(const std::string& component) const {
   Place here;
@@ -388,7 +386,7 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
     return walked;
   }
   // Reached by other rules than a plain name's: only what is pinned is the same.
-  if (walked.ok() && same_object(walked->object, found.object)) {
+  if (walked.ok() && same_object(walked->object.get(), found.object.get())) {
     walked->magic = true;
     return walked;
   }

@@ -55,6 +55,9 @@ struct ResolveOptions {
   std::string* lost = nullptr; // takes the name of the component at which a walk failed
 };
 
+// Whether two descriptors are of one object.
+bool same_object(int a, int b);
+
 class Resolver {
  public:
   // `inside` tells whether a process belongs to the sandbox.

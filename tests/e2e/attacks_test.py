@@ -58,6 +58,7 @@ MACHINE = {"x86_64": "x86", "i686": "x86"}.get(os.uname().machine, os.uname().ma
 NAMESPACES = {"pid-namespace": ("--pid", "--fork", "--kill-child", "--mount-proc"),
               "mount-namespace": ("--mount",)}
 RACE = 1500  # ms
+WHOLE = {"symlink-swap"}  # the race of the README: ten seconds, not one success
 SECOND_USER = "CALLGATE_SECOND_USER" in os.environ
 KEYS = ("attack", "class", "severity", "models", "trap", "naive", "kernel", "sealed", "source",
         "policy", "report", "refused", "needs", "launch", "prepare", "bits", "time", "bare", "default")
@@ -318,6 +319,8 @@ class Attack:
             return int(os.environ["CALLGATE_RACE_MS"])
         if mode == "twin":
             return min(self.most, 1000)
+        if self.id in WHOLE:
+            return self.most
         return min(self.most, max(RACE, 2 * self.slowest_win))
 
     def play(self, mode, model=None, gated=True, refused=None):

@@ -150,6 +150,46 @@ class Timers(transparency_test.Twice):
 
 
 @multiply
+class Landlocked(transparency_test.Twice):
+    def case_a_program_in_a_domain_of_its_own(self):
+        self.compiled(r"""
+            #include <errno.h>
+            #include <fcntl.h>
+            #include <linux/landlock.h>
+            #include <stdio.h>
+            #include <string.h>
+            #include <sys/prctl.h>
+            #include <sys/stat.h>
+            #include <sys/syscall.h>
+            #include <sys/wait.h>
+            #include <unistd.h>
+            static int wrong;
+            #define IS(x) do { if (!(x)) { wrong++; printf("%s: %s\n", #x, strerror(errno)); } } while (0)
+            static void calls(int n) {
+              char d[32], f[64], g[64], l[64]; sprintf(d, "d%d", n); sprintf(f, "d%d/f", n); sprintf(g, "d%d/../d%d/g", n, n); sprintf(l, "l%d", n);
+              struct stat st; int fd;
+              IS(mkdir(d, 0755) == 0); IS((fd = open(f, O_CREAT | O_RDWR, 0600)) >= 0); IS(write(fd, "text", 4) == 4); close(fd);
+              IS(rename(f, g) == 0); IS(chmod(g, 0640) == 0); IS(symlink(g, l) == 0); IS((fd = open(l, O_RDONLY)) >= 0);
+              IS(truncate(l, 3) == 0); IS(fstat(fd, &st) == 0 && st.st_size == 3 && st.st_mode == (S_IFREG | 0640)); close(fd);
+              IS(lstat(l, &st) == 0 && S_ISLNK(st.st_mode)); IS(stat(l, &st) == 0 && S_ISREG(st.st_mode)); IS(unlink(l) == 0);
+              IS(link(g, f) == 0); IS(unlink(f) == 0); IS(unlink(g) == 0); IS(rmdir(d) == 0);
+              IS(chmod("nothing", 0600) == -1 && errno == ENOENT); IS(rename("nothing", "else") == -1 && errno == ENOENT);
+              IS(mkdir("/etc/d", 0755) == -1 && errno == EACCES); IS(open("/etc/passwd", O_RDONLY) == -1 && errno == EACCES); }
+            int main(void) {
+              struct landlock_ruleset_attr a = {.handled_access_fs = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR};
+              struct landlock_path_beneath_attr p = {.allowed_access = a.handled_access_fs, .parent_fd = open(".", O_PATH)};
+              int r = syscall(SYS_landlock_create_ruleset, &a, sizeof a, 0);
+              if (r < 0) { printf("0 wrong ok, but no Landlock: %s\n", strerror(errno)); return 0; }
+              IS(syscall(SYS_landlock_add_rule, r, LANDLOCK_RULE_PATH_BENEATH, &p, 0) == 0);
+              IS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0); IS(syscall(SYS_landlock_restrict_self, r, 0) == 0);
+              calls(0);  // alone, then among others that call without pause
+              for (int i = 1; i < 5; i++) if (fork() == 0) { for (int n = 0; n < 25; n++) calls(i); _exit(wrong); }
+              for (int i = 1, status; i < 5; i++) IS(wait(&status) > 0 && status == 0);
+              printf("%d wrong ok\n", wrong); return wrong != 0; }
+            """, says="0 wrong ok", timeout=300)
+
+
+@multiply
 class Births(transparency_test.Twice):
     def case_posix_spawn_and_vfork_from_threads(self):
         self.compiled(r"""

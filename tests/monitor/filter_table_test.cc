@@ -112,6 +112,7 @@ bool tells_apart(const SyscallRow& row, const Case& c) {
       return c.limits;
     case Operation::Credentials:
       return c.root;
+    case Operation::Landlock:
     case Operation::Affinity:  // the mask that a program set is its own
     case Operation::Exec:      // the new image must be ours to watch
     case Operation::GuardArea:
