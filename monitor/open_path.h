@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 
@@ -20,6 +21,10 @@ inline UniqueFd open_path(int directory, const std::string& name, int flags, uin
   how.resolve = resolve;
   return UniqueFd(
       static_cast<int>(syscall(SYS_openat2, directory, name.c_str(), &how, sizeof how)));
+}
+
+inline bool may_search(int directory, const std::string& leaf) {
+  return open_path(directory, leaf, O_NOFOLLOW, 0).valid() || errno != EACCES;
 }
 
 }  // namespace callgate

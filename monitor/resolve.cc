@@ -51,10 +51,6 @@ bool is_directory(int fd) {
   return ::fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-bool may_search(int directory, const std::string& leaf) {
-  return open_path(directory, leaf, O_NOFOLLOW, 0).valid() || errno != EACCES;
-}
-
 std::deque<std::string> split(std::string_view path) {
   std::deque<std::string> parts;
   while (!path.empty()) {
