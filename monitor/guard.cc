@@ -135,9 +135,9 @@ Answer Guard::judge_call(Task& task, const Stop& stop) {
       return refuse_for(task, stop, start_event(task, stop, Event::Kind::Other, "argument area"),
                         ENOMEM, "the argument area cannot be mapped at its address");
     }
-  }
-  if (task.landlocked && !stop.alone && mirror_.size() > 1 && pins(stop.row->operation)) {
-    return HoldOthers{HoldOthers::Scope::Sandbox};
+    if (task.landlocked && !stop.alone && mirror_.size() > 1 && pins(stop.row->operation)) {
+      return HoldOthers{HoldOthers::Scope::Sandbox};
+    }
   }
   if (options_.model == Model::Naive) {
     if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
