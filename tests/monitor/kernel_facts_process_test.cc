@@ -166,9 +166,9 @@ TEST(GroupStop, OfATraceeIsToldToItsRealParent) {
   const Child tracer(tracer_of(program.pid(), 0, seized));
   seized.pass();
   int status = 0;
-  ::kill(program.pid(), SIGTSTP);
+  ::kill(program.pid(), SIGSTOP);
   ASSERT_EQ(::waitpid(program.pid(), &status, WUNTRACED), program.pid());
-  EXPECT_TRUE(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP) << status;
+  EXPECT_TRUE(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP) << status;
   ::kill(program.pid(), SIGCONT);
   ASSERT_EQ(::waitpid(program.pid(), &status, WCONTINUED), program.pid());
   EXPECT_TRUE(WIFCONTINUED(status)) << status;
