@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "monitor/clock.h"
 #include "monitor/tracer.h"
@@ -52,13 +53,16 @@ std::vector<std::string> read_argv(pid_t pid) {
   return argv;
 }
 
+// Any other error speaks of our own means.
+bool says_gone(const Error& error) { return error.code == ENOENT || error.code == ESRCH; }
+
 }  // namespace
 
 // A child that was met before its maker's event may have lived and died by the time it comes.
 bool Tracer::is_gone(pid_t child) {
   if (early_.erase(child) == 0) return false;
   auto status = read_task_status(child);
-  return !status.ok() || status->tracer != getpid();
+  return status.ok() ? status->tracer != getpid() : says_gone(status.error());
 }
 
 void Tracer::announce(const Process& process) {
@@ -110,6 +114,11 @@ void Tracer::adopt_orphans(bool makers_are_late) {
   for (auto newborn = newborn_.begin(); newborn != newborn_.end();) {
     const auto [tid, raw] = *newborn;
     auto status = read_task_status(tid);
+    if (!status.ok() && !says_gone(status.error())) {  // no means to look at it: later, and if never, not at all
+      if (makers_are_late) kill_process(tid);
+      newborn = makers_are_late ? newborn_.erase(newborn) : std::next(newborn);
+      continue;
+    }
     const bool has_parent =
         status.ok() && (mirror_.has_process(status->parent) || mirror_.has_process(status->tgid));
     if (has_parent && !makers_are_late) {
