@@ -135,7 +135,8 @@ Answer Guard::judge_call(Task& task, const Stop& stop) {
       return refuse_for(task, stop, start_event(task, stop, Event::Kind::Other, "argument area"),
                         ENOMEM, "the argument area cannot be mapped at its address");
     }
-    if (task.landlocked && !stop.alone && mirror_.size() > 1 && pins(stop.row->operation)) {
+    // Even the only task known: a newborn whose maker has died may yet be met.
+    if (task.landlocked && !stop.alone && pins(stop.row->operation)) {
       return HoldOthers{HoldOthers::Scope::Sandbox};
     }
   }

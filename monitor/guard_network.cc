@@ -169,7 +169,7 @@ Answer Guard::address_call(Task& task, const Stop& stop) {
     // A pathname that is bound keeps the program's own spelling (getsockname shows it), so nobody
     // may move a directory meanwhile; elsewhere the address is sealed and only the descriptor
     // could become another socket.
-    if (names_path && mirror_.size() > 1) return HoldOthers{HoldOthers::Scope::Sandbox};
+    if (names_path) return HoldOthers{HoldOthers::Scope::Sandbox};
     if (task.files.use_count() > 1 && policy_.network_depends_on_type()) {
       return HoldOthers{HoldOthers::Scope::DescriptorTable};
     }

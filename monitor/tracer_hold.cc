@@ -131,9 +131,8 @@ void Tracer::await_owner() {
       continue;
     }
     auto status = read_task_status(owner->tid);
-    // A call that only walks a name (bind) is waited out: it may sleep before it has walked.
-    const Operation operation = owner->in_flight->row->operation;
-    const bool waits_last = operation != Operation::Bind;
+    // Where the whole sandbox is held, a name is walked: that may sleep (FUSE) before it is done.
+    const bool waits_last = hold_->scope != HoldOthers::Scope::Sandbox;
     if (!status.ok() || (waits_last && status->state == 'S')) {
       release_hold();
       return;
