@@ -33,7 +33,7 @@ EntryInstruction classify(const cs_insn& instruction) {
 }
 #endif
 
-// Capstone is loaded when the first call site is named: its tables for a dozen architectures are
+// Capstone is loaded by who names call sites, and by nobody else: its tables for a dozen architectures are
 // two megabytes of relocations, a third of the time that a run without a log needs to start.
 class Disassembler {
  public:
@@ -72,12 +72,18 @@ class Disassembler {
   cs_insn* instruction_ = nullptr;
 };
 
+Disassembler& disassembler() {
+  static Disassembler only;  // opening one costs far more than decoding
+  return only;
+}
+
 }  // namespace
 
+void load_instruction_decoder() { static_cast<void>(disassembler()); }
+
 EntryInstruction decode_entry_instruction(std::span<const uint8_t> before) {
-  static Disassembler disassembler;  // opening one costs far more than decoding
   if (before.size() < kEntryBytes) return EntryInstruction::Unknown;
-  const cs_insn* instruction = disassembler.decode(before.last(kEntryBytes));
+  const cs_insn* instruction = disassembler().decode(before.last(kEntryBytes));
   return instruction == nullptr ? EntryInstruction::Unknown : classify(*instruction);
 }
 

@@ -8,6 +8,7 @@
 #include <climits>
 #include <iterator>
 
+#include "arch/instruction.h"
 #include "monitor/clock.h"
 #include "monitor/model_naive.h"
 
@@ -93,7 +94,9 @@ Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& 
       own_credentials_(credentials_of_this_process()),
       privileged_(geteuid() == 0),
       resolver_([this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
-                own_credentials_) {}
+                own_credentials_) {
+  if (options_.call_sites) load_instruction_decoder();
+}
 
 bool Guard::is_own(pid_t pid) const {
   return pid == own_.front || pid == own_.monitor || keepers_.is_keeper(pid);
