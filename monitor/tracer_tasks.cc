@@ -114,8 +114,8 @@ void Tracer::adopt_orphans(bool makers_are_late) {
   for (auto newborn = newborn_.begin(); newborn != newborn_.end();) {
     const auto [tid, raw] = *newborn;
     auto status = read_task_status(tid);
-    if (!status.ok() &&
-        !says_gone(status.error())) {  // no means to look at it: later, and if never, not at all
+    if (!status.ok() && !says_gone(status.error())) {
+      // No means to look at it: later, and where nobody tells of it meanwhile, it does not live on.
       if (makers_are_late) kill_process(tid);
       newborn = makers_are_late ? newborn_.erase(newborn) : std::next(newborn);
       continue;
