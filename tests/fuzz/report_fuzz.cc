@@ -60,7 +60,11 @@ void check_denial(const Event& event) {
   const auto* policy = std::get_if<Policy>(&loaded);
   holds(policy != nullptr, "the statement offered is a policy");
   const std::string& real = event.objects[0].real;
-  if (event.kind == Event::Kind::Path && event.operation == "read" && real.starts_with('/')) {
+  // What a `syscall` statement refuses, another one of its kind allows, whatever it names.
+  const bool by_path = statement->starts_with("path ");
+  holds(by_path || event.kind != Event::Kind::Path || event.rule != nullptr,
+        "a name that nothing matched is allowed by a name");
+  if (by_path && event.operation == "read" && real.starts_with('/')) {
     holds(policy->path(PathOp::Read, real).allowed(), "and allows what was denied");
   }
 }
