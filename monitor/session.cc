@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cstring>
+#include <optional>
 
 #include "monitor/launch.h"
 #include "monitor/tracer.h"
@@ -37,7 +38,7 @@ Result<Channel> make_channel() {
 
 // The monitor process. Its exit status is of no interest: what matters went over the channel.
 [[noreturn]] void monitor_main(const SessionOptions& options, const Policy& policy,
-                               ArgumentArea& area, pid_t front, pid_t root, UniqueFd to_front,
+                               ArgumentArea& area, pid_t front, UniqueFd to_front,
                                UniqueFd to_root, UniqueFd report,
                                const std::function<std::unique_ptr<EventSink>()>& make_sink) {
   // Out of reach of the terminal's signals and of the program's group; gone with the front, until
@@ -54,6 +55,8 @@ Result<Channel> make_channel() {
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a log that grows too large is a log that cannot be written
+  pid_t root = 0;  // nobody: nothing is started after all
+  if (::read(to_front.get(), &root, sizeof root) != sizeof root) _exit(1);
   std::unique_ptr<EventSink> sink = make_sink();
   Tracer tracer(options, policy, area, *sink, {front, getpid()});
   char byte = 0;
@@ -149,15 +152,12 @@ SessionResult failure(std::string message) {
   return result;
 }
 
-}  // namespace
+SessionResult failure(const std::string& what, int error) {
+  return failure(what + ": " + std::strerror(error));
+}
 
-SessionResult run_session(const SessionOptions& options, const Policy& policy,
-                          const std::function<std::unique_ptr<EventSink>()>& make_sink) {
-  auto area = ArgumentArea::create();
-  if (!area.ok()) {
-    return failure(std::string("the argument area cannot be made: ") +
-                   std::strerror(area.error().code));
-  }
+FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy,
+                           const ArgumentArea& area) {
   FilterInputs inputs;
   inputs.needs = policy.needs();
   // The privileged can reach the argument area's file through /proc/<pid>/map_files: as long as
@@ -174,27 +174,37 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   inputs.naive = options.model == Model::Naive;
   inputs.co_schedule = options.co_schedule;
   inputs.privileged = geteuid() == 0;
-  inputs.area_segment = area->segment();
+  inputs.area_segment = area.segment();
   inputs.window_end = ArgumentArea::kWindowEnd;
-  auto filter = compile_filter(inputs);
+  return inputs;
+}
+
+// nullopt: `refusal` says why nothing can be started.
+std::optional<Launch> prepare_launch(const SessionOptions& options, const Policy& policy,
+                                     const ArgumentArea& area, SessionResult* refusal) {
+  auto filter = compile_filter(filter_inputs(options, policy, area));
   if (!filter.ok()) {
-    return failure(std::string("the filter cannot be compiled: ") +
-                   std::strerror(filter.error().code));
+    *refusal = failure("the filter cannot be compiled", filter.error().code);
+    return std::nullopt;
   }
   std::string message;
   auto launch = Launch::prepare(options, policy, *std::move(filter), &message);
-  if (!launch.ok()) {
-    SessionResult result = failure(message);
-    result.exec_errno = message.empty() ? launch.error().code : 0;
-    return result;
-  }
+  if (launch.ok()) return *std::move(launch);
+  *refusal = failure(message);
+  if (message.empty()) refusal->exec_errno = launch.error().code;
+  return std::nullopt;
+}
 
+}  // namespace
+
+SessionResult run_session(const SessionOptions& options, const Policy& policy,
+                          const std::function<std::unique_ptr<EventSink>()>& make_sink) {
+  auto area = ArgumentArea::create();
+  if (!area.ok()) return failure("the argument area cannot be made", area.error().code);
   auto program = make_channel();  // a: the program's process, b: the monitor
   auto control = make_channel();  // a: the monitor, b: the front
   auto report = make_channel();   // a: the program's process, b: the front
-  if (!program.ok() || !control.ok() || !report.ok()) {
-    return failure(std::string("no descriptors: ") + std::strerror(errno));
-  }
+  if (!program.ok() || !control.ok() || !report.ok()) return failure("no descriptors", errno);
   sigset_t watched;
   sigset_t before;
   sigemptyset(&watched);
@@ -202,31 +212,41 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   for (const int number : {SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU}) sigaddset(&watched, number);
   sigprocmask(SIG_BLOCK, &watched, &before);
 
-  const pid_t root = fork();
-  if (root == 0) {
-    program->b.reset();
-    launch->run(program->a.get(), report->a.get(), before);
-  }
   const pid_t front = getpid();
-  const pid_t monitor = root < 0 ? -1 : fork();
+  const pid_t monitor = fork();
   if (monitor == 0) {
     report->b.reset();
     control->b.reset();
     program->a.reset();
     sigprocmask(SIG_SETMASK, &before, nullptr);
-    monitor_main(options, policy, *area, front, root, std::move(control->a), std::move(program->b),
+    monitor_main(options, policy, *area, front, std::move(control->a), std::move(program->b),
                  std::move(report->a), make_sink);
+  }
+  // While the monitor comes to life, on another CPU where there is one.
+  SessionResult result;
+  pid_t root = -1;
+  if (monitor < 0) {
+    result = failure("no processes", errno);
+  } else if (auto launch = prepare_launch(options, policy, *area, &result)) {
+    root = fork();
+    if (root == 0) {
+      program->b.reset();
+      control->b.reset();
+      launch->run(program->a.get(), report->a.get(), before);
+    }
+    if (root < 0) result = failure("no processes", errno);
   }
   program->a.reset();
   control->a.reset();
   report->a.reset();
-  SessionResult result;
-  if (root < 0 || monitor < 0) {
-    if (root > 0) ::kill(root, SIGKILL);
+  if (root < 0) {
+    control->b.reset();  // which is how the monitor learns
+    if (monitor > 0) waitpid(monitor, nullptr, 0);
     sigprocmask(SIG_SETMASK, &before, nullptr);
-    return failure(std::string("no processes: ") + std::strerror(errno));
+    return result;
   }
-  // Should it be gone by now, its end says so, not a signal.
+  // Should either be gone by now, its end says so, not a signal.
+  ::send(control->b.get(), &root, sizeof root, MSG_NOSIGNAL);
   ::send(program->b.get(), &monitor, sizeof monitor, MSG_NOSIGNAL);
   program->b.reset();
 

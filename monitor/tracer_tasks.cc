@@ -75,6 +75,7 @@ void Tracer::announce(const Process& process) {
 }
 
 void Tracer::on_new_task(Task& parent) {
+  placement_.on_call(parent.tid);  // a birth brings it to us like any call
   const uint64_t flags = clone_flags(parent.tid);
   auto child = event_message(parent.tid);
   if (child.ok() && mirror_.find(*child) == nullptr && !is_gone(*child)) {

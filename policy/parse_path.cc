@@ -85,11 +85,13 @@ bool StatementParser::parse_path_pattern(const Word& word, PathRule* rule) {
     if (resolved.missing && remarks_ == Remarks::All) {
       warn(word.column, quoted(pattern.text()) + " does not exist now");
     }
-    if (const std::string loose = loose_directory(context_.world, resolved.pattern);
-        !loose.empty() && rule->ruling.verdict != Verdict::Allow && remarks_ != Remarks::None) {
-      warn(word.column, quoted(loose) + " ignores case: other spellings of " +
-                            quoted(pattern.text()) +
-                            " are not refused (allow what is wanted instead)");
+    if (rule->ruling.verdict != Verdict::Allow && remarks_ != Remarks::None) {
+      const std::string loose = loose_directory(context_.world, resolved.pattern);
+      if (!loose.empty()) {
+        warn(word.column, quoted(loose) + " ignores case: other spellings of " +
+                              quoted(pattern.text()) +
+                              " are not refused (allow what is wanted instead)");
+      }
     }
     rule->patterns.push_back(std::move(resolved.pattern));
     if (resolved.names_link && rule->ruling.verdict != Verdict::Allow) {
