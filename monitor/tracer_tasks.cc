@@ -75,7 +75,6 @@ void Tracer::announce(const Process& process) {
 }
 
 void Tracer::on_new_task(Task& parent) {
-  placement_.on_call(parent.tid);  // a birth brings it to us like any call
   const uint64_t flags = clone_flags(parent.tid);
   auto child = event_message(parent.tid);
   if (child.ok() && mirror_.find(*child) == nullptr && !is_gone(*child)) {
@@ -91,6 +90,7 @@ void Tracer::on_new_task(Task& parent) {
       handle(*child, status);
     }
   }
+  placement_.on_call(parent.tid);  // a birth brings it to us like any call
   resume(parent);
   parent.vforking = (flags & CLONE_VFORK) != 0;
 }
