@@ -19,6 +19,9 @@ class Registers {
   // Writes all of them back. ESRCH when the task is gone.
   Status store(pid_t tid) const;
 
+  // The ABI that these registers are named after: the machine's own.
+  static Abi native();
+
   // The call's number as the kernel truncates it to 32 bits.
   [[nodiscard]] int number(Abi abi) const;
   void set_number(Abi abi, int number);

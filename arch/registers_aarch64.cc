@@ -46,6 +46,8 @@ Status Registers::store(pid_t tid) const {
   return Unit{};
 }
 
+Abi Registers::native() { return Abi::Aarch64; }
+
 int Registers::number(Abi /*abi*/) const { return number_; }
 
 void Registers::set_number(Abi /*abi*/, int number) { number_ = number; }

@@ -41,6 +41,8 @@ Status Registers::store(pid_t tid) const {
   return Unit{};
 }
 
+Abi Registers::native() { return Abi::X86_64; }
+
 int Registers::number(Abi /*abi*/) const {
   // The kernel takes the low 32 bits: rax = 0x1'0000'0002 is open.
   return static_cast<int>(static_cast<uint32_t>(regs_.orig_rax));

@@ -340,7 +340,8 @@ Result<Track> Guard::begin_redirect_registers(const Task& task, const Stop& stop
   track.flight.row = stop.row;
   track.flight.redirected = true;
   track.flight.retry = task.retry;
-  CALLGATE_TRY(Registers registers, Registers::fetch(task.tid));
+  if (!stop.registers) return Error{ESRCH};
+  Registers registers = *stop.registers;
   track.flight.original = registers;
   if (stop.translated) {
     registers.set_number(stop.abi, stop.row->number[static_cast<size_t>(stop.abi)]);

@@ -37,6 +37,7 @@ struct Stop {
   const SyscallRow* row = nullptr;
   std::array<uint64_t, 6> arguments{};
   uint64_t instruction_pointer = 0;
+  std::optional<Registers> registers;  // as the task stands there
   uint16_t note = 0;        // an audit's SyscallNote
   bool alone = false;       // those who could race this call are held
   bool translated = false;  // i386 socketcall: `row` and `arguments` are the direct call's

@@ -235,7 +235,8 @@ void LabWitness::on_event(const Event& event) {
   row.believed.set(believed);
   if (event.rule != nullptr) {
     const SourcePosition& at = event.rule->position;
-    row.because.set(at.file == "runtime" ? "built in" : "line " + std::to_string(at.line));
+    const std::string line = "line " + std::to_string(at.line);
+    row.because.set(at.file == "runtime" ? "built in" : std::string_view(line));
   } else if (event.verdict != Verdict::Allow) {
     row.because.set(event.reason.empty() ? "no line" : escape(event.reason, 120));
   }

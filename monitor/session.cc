@@ -38,8 +38,8 @@ Result<Channel> make_channel() {
 
 // The monitor process. Its exit status is of no interest: what matters went over the channel.
 [[noreturn]] void monitor_main(const SessionOptions& options, const Policy& policy,
-                               ArgumentArea& area, pid_t front, UniqueFd to_front,
-                               UniqueFd to_root, UniqueFd report,
+                               ArgumentArea& area, pid_t front, UniqueFd to_front, UniqueFd to_root,
+                               UniqueFd report,
                                const std::function<std::unique_ptr<EventSink>()>& make_sink) {
   // Out of reach of the terminal's signals and of the program's group; gone with the front, until
   // the program has ended.
@@ -55,7 +55,7 @@ Result<Channel> make_channel() {
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a log that grows too large is a log that cannot be written
-  pid_t root = 0;  // nobody: nothing is started after all
+  pid_t root = 0;            // nobody: nothing is started after all
   if (::read(to_front.get(), &root, sizeof root) != sizeof root) _exit(1);
   std::unique_ptr<EventSink> sink = make_sink();
   Tracer tracer(options, policy, area, *sink, {front, getpid()});

@@ -208,26 +208,6 @@ void Tracer::kill_all() {
   for (const auto& [tid, raw] : newborn_) ::kill(tid, SIGKILL);
 }
 
-Result<Stop> Tracer::read_stop(pid_t tid) const {
-  __ptrace_syscall_info info{};
-  if (control(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, reinterpret_cast<uint64_t>(&info)) < 0) {
-    return last_error();
-  }
-  if (info.op != PTRACE_SYSCALL_INFO_SECCOMP) return Error{EINVAL};
-  const auto abi = abi_from_audit_arch(info.arch);
-  if (!abi) return Error{ENOSYS};
-  Stop stop;
-  stop.abi = *abi;
-  stop.row = find_syscall(*abi, static_cast<int>(info.seccomp.nr));
-  std::copy_n(info.seccomp.args, 6, stop.arguments.begin());
-  if (pointer_size(*abi) == 4) {
-    for (uint64_t& argument : stop.arguments) argument &= 0xffffffffu;
-  }
-  stop.instruction_pointer = info.instruction_pointer;
-  stop.note = static_cast<uint16_t>(info.seccomp.ret_data);
-  return stop;
-}
-
 bool Tracer::is_handshake(const Task& task, const Stop& stop) {
   return !handshake_done_ && task.tid == root_ && stop.row != nullptr &&
          stop.row->operation == Operation::Exec && stop.arguments[0] == 0 &&
@@ -286,7 +266,7 @@ void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
   int64_t value = -EACCES;
   if (auto* refuse = std::get_if<Refuse>(&answer)) value = -refuse->error;
   if (auto* pretend = std::get_if<Pretend>(&answer)) value = pretend->value;
-  auto registers = Registers::fetch(task.tid);
+  auto registers = stop.registers ? Result(*stop.registers) : Registers::fetch(task.tid);
   if (!registers.ok()) return;
   registers->skip_call(stop.abi, value);
   if (!registers->store(task.tid).ok()) return;

@@ -22,6 +22,7 @@ Stop stop_of(const InFlight& flight) {
   Stop stop;
   stop.abi = flight.abi;
   stop.row = flight.row;
+  stop.registers = flight.original;
   for (int i = 0; i < 6; ++i) {
     stop.arguments[static_cast<size_t>(i)] = flight.original->argument(flight.abi, i);
   }
