@@ -379,7 +379,9 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   // What a link of /proc leads to is only seen with the tracee's eyes.
   const bool jumped = walked.ok() ? walked->magic : walk.place.magic;
   if (jumped && (resolve & RESOLVE_NO_MAGICLINKS) != 0) return Error{ELOOP};
-  if (error == ENOTDIR && !walked.ok() && walked.error().code == EISDIR) return walked;
+  // Said before the last component is looked up, be it no directory or a link not to be jumped.
+  const bool unjumped = error == ELOOP && (resolve & RESOLVE_NO_SYMLINKS) == 0;
+  if ((error == ENOTDIR || unjumped) && !walked.ok() && walked.error().code == EISDIR) return walked;
   if (error != 0 && error != ENOENT) return Error{error};
   if (error == ENOENT) {
     if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel
