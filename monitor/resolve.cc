@@ -381,7 +381,8 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   if (jumped && (resolve & RESOLVE_NO_MAGICLINKS) != 0) return Error{ELOOP};
   // Said before the last component is looked up, be it no directory or a link not to be jumped.
   const bool unjumped = error == ELOOP && (resolve & RESOLVE_NO_SYMLINKS) == 0;
-  if ((error == ENOTDIR || unjumped) && !walked.ok() && walked.error().code == EISDIR) return walked;
+  const bool slashed = !walked.ok() && walked.error().code == EISDIR;
+  if (slashed && (error == ENOTDIR || unjumped)) return walked;
   if (error != 0 && error != ENOENT) return Error{error};
   if (error == ENOENT) {
     if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel
