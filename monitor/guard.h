@@ -164,6 +164,7 @@ class Guard {
   Result<SocketFacts> socket_facts(Task& task, int fd, uint64_t* inode);
   Result<JudgedAddress> judge_address(Task& task, const Stop& stop,
                                       std::span<const std::byte> bytes, const SocketFacts& facts);
+  Answer put_address(Task& task, const Stop& stop, std::span<const std::byte> address);
   Result<std::vector<std::byte>> sealed_address(Task& task, InFlight& flight,
                                                 std::span<const std::byte> bytes,
                                                 JudgedAddress& judged);

@@ -13,6 +13,7 @@
 #include "monitor/named.h"
 #include "monitor/socket_address.h"
 #include "monitor/source_route.h"
+#include "monitor/stand_in.h"
 
 namespace callgate {
 namespace {
@@ -26,6 +27,12 @@ NetOp net_op(Operation operation, NetFamily family) {
   if (operation == Operation::Bind) return NetOp::Bind;
   // An addressed send on a stream connects (TCP fast open).
   return family == NetFamily::Tcp ? NetOp::Connect : NetOp::Send;
+}
+
+// What is sent goes to the peer that these have: whatever address stands beside it, no kernel looks
+// at its name, but says EISCONN or EOPNOTSUPP, or passes over it (net/unix/af_unix.c).
+bool goes_by_peer(const SocketFacts& facts) {
+  return facts.domain == AF_UNIX && (facts.type == SOCK_STREAM || facts.type == SOCK_SEQPACKET);
 }
 
 std::string operation_text(NetFamily family, NetOp op) {
@@ -138,6 +145,18 @@ Result<std::vector<std::byte>> Guard::sealed_address(Task& task, InFlight& fligh
   return out;
 }
 
+// The call with this address in place of its own.
+Answer Guard::put_address(Task& task, const Stop& stop, std::span<const std::byte> address) {
+  auto track = begin_redirect(task, stop);
+  if (!track.ok()) return exhausted(task, stop, track.error().code);
+  auto at = track->flight.slot.put(address);
+  if (!at.ok()) return exhausted(task, stop, at.error().code);
+  track->changed->set_argument(stop.abi, stop.row->argument(Role::SockAddr),
+                               static_cast<uint64_t>(*at));
+  track->changed->set_argument(stop.abi, stop.row->argument(Role::SockAddrLen), address.size());
+  return *std::move(track);
+}
+
 Answer Guard::address_call(Task& task, const Stop& stop) {
   Event event = start_event(task, stop, Event::Kind::Network, std::string(stop.row->name));
   const int length = stop.int_argument(Role::SockAddrLen);
@@ -155,6 +174,11 @@ Answer Guard::address_call(Task& task, const Stop& stop) {
       return failed_lookup(task, std::move(event), facts.error().code);
     }
     return refuse_for(task, stop, std::move(event), EACCES, "it cannot be told what the socket is");
+  }
+  if (stop.row->operation == Operation::SendTo && goes_by_peer(*facts)) {
+    if (!enforcing() || options_.model != Model::Sealed) return Proceed{};
+    // Should the descriptor be another socket by then, nobody is there either.
+    return put_address(task, stop, failing_address());
   }
   auto judged = judge_address(task, stop, bytes, *facts);
   if (!judged.ok()) return failed_lookup(task, std::move(event), judged.error().code);
@@ -249,7 +273,10 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
   }
   std::optional<JudgedAddress> judged;
   bool keep = false;
-  if (!message->name.empty()) {
+  if (!message->name.empty() && facts.ok() && goes_by_peer(*facts)) {
+    if (!enforcing() || options_.model != Model::Sealed) return Proceed{};
+    message->name = failing_address();
+  } else if (!message->name.empty()) {
     auto address = judge_address(task, stop, message->name, *facts);
     if (!address.ok()) return failed_lookup(task, std::move(event), address.error().code);
     judged = *std::move(address);

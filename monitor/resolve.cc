@@ -379,7 +379,10 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
   // What a link of /proc leads to is only seen with the tracee's eyes.
   const bool jumped = walked.ok() ? walked->magic : walk.place.magic;
   if (jumped && (resolve & RESOLVE_NO_MAGICLINKS) != 0) return Error{ELOOP};
-  if (error == ENOTDIR && !walked.ok() && walked.error().code == EISDIR) return walked;
+  // Said before the last component is looked up, be it no directory or a link not to be jumped.
+  const bool unjumped = error == ELOOP && (resolve & RESOLVE_NO_SYMLINKS) == 0;
+  const bool slashed = !walked.ok() && walked.error().code == EISDIR;
+  if (slashed && (error == ENOTDIR || unjumped)) return walked;
   if (error != 0 && error != ENOENT) return Error{error};
   if (error == ENOENT) {
     if (walked.ok() && walked->exists()) return Error{ENOENT};  // it was not there for the kernel

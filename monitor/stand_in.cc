@@ -1,11 +1,16 @@
 #include "monitor/stand_in.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <climits>
+#include <cstring>
 
 namespace callgate {
 namespace {
 
 constexpr uint64_t kNobodys = ~uint64_t{0xffff};  // the kernel's own half
+const std::string kNowhere = "/proc/0/x";         // no process has this number
 
 void translate(Track& track, int kernel_says, int means) {
   if (kernel_says == means) return;
@@ -39,7 +44,7 @@ Status put_failing_name(Track& track, const Stop& stop, const Named& named) {
     return put_name(track, stop, named.path_index, "");
   }
   translate(track, ENOENT, named.error);
-  return put_name(track, stop, named.path_index, "/proc/0/x");  // no process has this number
+  return put_name(track, stop, named.path_index, kNowhere);
 }
 
 Status put_failing_leaf(Track& track, const Stop& stop, int path_index, std::string directory,
@@ -47,6 +52,15 @@ Status put_failing_leaf(Track& track, const Stop& stop, int path_index, std::str
   translate(track, ENAMETOOLONG, error);
   translate(track, ENOENT, error);  // procfs knows its own names, of any length
   return put_name(track, stop, path_index, directory.append("/").append(NAME_MAX + 1, 'x'));
+}
+
+std::vector<std::byte> failing_address() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, kNowhere.data(), kNowhere.size());
+  std::vector<std::byte> bytes(offsetof(sockaddr_un, sun_path) + kNowhere.size() + 1);
+  std::memcpy(bytes.data(), &address, bytes.size());
+  return bytes;
 }
 
 void put_failing_descriptor(Track& track, const Stop& stop, Role role) {

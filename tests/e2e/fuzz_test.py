@@ -8,7 +8,8 @@ mirror with the kernel at every stop. Seeds are printed with each failure and re
 CALLGATE_FUZZ_SEED=N. How many operations ran is printed.
 
 Each test runs for a few seconds, or, with CALLGATE_FUZZ_OPS=N, until it has made N operations (and
-not longer than CALLGATE_FUZZ_TIME=SECONDS, where that is given).
+not longer than CALLGATE_FUZZ_TIME=SECONDS, where that is given). CALLGATE_FUZZ_ROUND=N takes other
+seeds for each N, so that a later run goes where no earlier one was.
 """
 
 import itertools
@@ -24,6 +25,7 @@ import support
 OPS = os.environ.get("CALLGATE_FUZZ_OPS")
 TIME = os.environ.get("CALLGATE_FUZZ_TIME")
 SEED = os.environ.get("CALLGATE_FUZZ_SEED")
+ROUND = int(os.environ.get("CALLGATE_FUZZ_ROUND") or 0)
 PROGRAMS = support.BUILD / "programs"
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 CALLS_OF_A_SEED = 160
@@ -36,6 +38,7 @@ def seeds(start, each):
     """Enough of them for the operations that are wanted, or the one that is asked for."""
     if SEED is not None:
         return [int(SEED)]
+    start += ROUND * 1_000_000  # the tests' ranges stay apart
     return list(range(start, start + (max(1, -(-int(OPS) // each)) if OPS else FEW_SEEDS)))
 
 

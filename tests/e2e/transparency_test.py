@@ -427,6 +427,34 @@ class Python(Twice):
             os.mkdir("m"); os.umask(0o077); raw.bind("m/s"); print(oct(os.stat("m/s").st_mode))
             """, says="dgram")
 
+    def case_an_address_beside_a_peer_is_not_looked_up(self):
+        self.python(r"""
+            import socket
+            d = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); d.bind("d.sock")
+            def tried(act, *words):
+                try: return act(*words)
+                except OSError as e: return e.errno
+            for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM):
+                for s in (socket.socket(socket.AF_UNIX, kind), *socket.socketpair(socket.AF_UNIX, kind)):
+                    for name in ("no.sock", "d.sock", "\0nobody", b""):
+                        print(kind, tried(s.sendto, b"x", name), tried(s.sendmsg, [b"y"], [], 0, name))
+            print("done")
+            """, says="done")
+
+    def case_openat2_where_a_link_ends_in_a_slash(self):
+        self.python(r"""
+            import ctypes, errno, itertools, os, struct
+            libc = ctypes.CDLL(None, use_errno=True)
+            for name, target in (("a", "/proc/self/cwd/"), ("b", "/proc/self/cwd"), ("c", "a"), ("d", "file/"), ("e", "/proc/self/cwd/gone/")):
+                os.symlink(target, name)
+            open("file", "w").close()
+            for name, flags, resolve in itertools.product("abcde", (0, os.O_CREAT, os.O_CREAT | os.O_EXCL), (0, 2, 4, 8, 16)):
+                how = struct.pack("QQQ", flags, 0o600 if flags else 0, resolve)
+                fd = libc.syscall(437, -100, name.encode(), how, 24)
+                print(name, flags, resolve, errno.errorcode[ctypes.get_errno()] if fd < 0 else "opens")
+                if fd >= 0: os.close(fd)
+            """, says="EISDIR")
+
     def case_inotify_fifo_tmpfile(self):
         self.python(r"""
             import os, ctypes, struct, signal, errno, threading, time

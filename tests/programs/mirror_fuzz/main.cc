@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,6 +17,18 @@
 #include "tests/programs/mirror_fuzz/state.h"
 
 using namespace mirror_fuzz;  // NOLINT: a program of its own
+
+namespace {
+
+bool has_i386_entry() {
+  constexpr int kGetpid = 20;
+  const pid_t child = fork();
+  if (child == 0) _exit(enter_i386(kGetpid) == getpid() ? 0 : 1);
+  int status = -1;
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   if (argc == 4 && strcmp(argv[1], "task") == 0) {  // after an exec of itself
@@ -43,6 +56,7 @@ int main(int argc, char** argv) {
   shared->ops = atoi(argv[2]);
   shared->free_running = argc > 3 && strcmp(argv[3], "free") == 0 ? 1 : 0;
   shared->root = getpid();
+  shared->has_i386 = has_i386_entry() ? 1 : 0;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   for (Slot& slot : shared->slots) slot.releases = -1;
   const int self = take_slot();

@@ -303,6 +303,11 @@ void operate(int self) {
 
 void report_kinds() {
   char text[96];
+  if (shared->has_i386 == 0) {
+    const int n =
+        snprintf(text, sizeof text, "no 32-bit entry in this kernel: none of its calls\n");
+    call(SYS_write, 1, address(text), n);
+  }
   for (int i = 0; i < kTableSize; ++i) {
     const int n = snprintf(text, sizeof text, "%8d of %8d  %s\n", shared->succeeded[i].load(),
                            shared->tried[i].load(), kTable[i].name);

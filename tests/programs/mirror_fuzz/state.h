@@ -28,6 +28,7 @@ struct Shared {
   std::atomic<int> succeeded[kKinds];
   int ops;
   int free_running;
+  int has_i386;  // the kernel has the 32-bit entry
   int root;
   std::atomic<uint64_t> random;
   Slot slots[kSlots];
@@ -58,8 +59,8 @@ inline long call(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e
                    : "rcx", "r11", "memory");
   return result;
 }
-// By the 32-bit entry, numbers of i386: the same task, another ABI.
-inline long call_i386(int nr, int a = 0, int b = 0, int c = 0) {
+// By the 32-bit entry, numbers of i386: the same task, another ABI. Where there is none, it faults.
+inline long enter_i386(int nr, int a = 0, int b = 0, int c = 0) {
   long result;
   __asm__ volatile("push %%rbx\n\tmov %2, %%ebx\n\tint $0x80\n\tpop %%rbx"
                    : "=a"(result)
@@ -71,8 +72,11 @@ inline long call_i386(int nr, int a = 0, int b = 0, int c = 0) {
 inline long call(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
   return syscall(nr, a, b, c, d, e, f) < 0 ? -1 : 0;
 }
-inline long call_i386(int, int = 0, int = 0, int = 0) { return -1; }
+inline long enter_i386(int, int = 0, int = 0, int = 0) { return -1; }
 #endif
+inline long call_i386(int nr, int a = 0, int b = 0, int c = 0) {
+  return shared->has_i386 != 0 ? enter_i386(nr, a, b, c) : -1;
+}
 
 template <typename T>
 long address(T* pointer) {

@@ -98,6 +98,9 @@ long clone_child(int self, int child) {
   if ((flags & CLONE_VM) != 0 && percent(50)) flags |= CLONE_SIGHAND;
   if ((flags & CLONE_SIGHAND) != 0 && percent(70)) flags |= CLONE_THREAD;
   if (percent(4)) flags |= CLONE_SIGHAND;  // without CLONE_VM: EINVAL
+  if (percent(10)) flags |= CLONE_PTRACE;
+  if (percent(3)) flags |= CLONE_UNTRACED;  // nobody would be told: refused
+  if (percent(3)) flags |= CLONE_NEWNS;     // so is a namespace
   if (percent(15)) {
     flags |= CLONE_VFORK;
     shared->slots[child].releases = self;

@@ -33,7 +33,9 @@ Owners some_owners() {  // an ordinary user may give a file to nobody but itself
 void attributes_at(const Target& t) {
   const uint64_t mode = some_mode();
   const Owners owners = some_owners();
-  timespec times[2] = {{1000 + generator.below(1000), 5}, {2000, generator.percent(10) ? -1 : 7}};
+  static timespec times[2];  // where 32-bit pointers reach
+  times[0] = {1000 + generator.below(1000), 5};
+  times[1] = {2000, generator.percent(10) ? -1 : 7};
   if (generator.percent(10)) times[0].tv_nsec = UTIME_OMIT;
   if (generator.percent(10)) times[1].tv_nsec = UTIME_NOW;
   if (generator.percent(5)) times[0].tv_nsec = times[1].tv_nsec = UTIME_OMIT;

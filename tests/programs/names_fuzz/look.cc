@@ -28,8 +28,10 @@ void say_status(long result, const struct stat& st) {
 }
 
 void look_statx(const Target& t) {
-  struct statx st {};
-  const uint64_t flags = at_flags() | (generator.percent(10) ? 0x6000 : 0);
+  static struct statx st;  // where 32-bit pointers reach
+  static const uint64_t syncs[] = {0,      0,     0, AT_STATX_FORCE_SYNC, AT_STATX_DONT_SYNC,
+                                   0x6000, 0x8000};
+  const uint64_t flags = at_flags() | generator.of(syncs);
   const uint64_t mask = generator.percent(5) ? 0x80000000u : STATX_BASIC_STATS;
   log_flags("statx", flags);
   log_flags("mask", mask);
@@ -80,7 +82,7 @@ void look_link(const Target& t) {
 }
 
 void look_attributes(const Target& t) {
-  char value[512];
+  static char value[512];
   const bool link = generator.percent(50);
   if (generator.percent(50)) {
     say(link ? " lgetxattr" : " getxattr");
@@ -114,7 +116,8 @@ uint64_t at_flags() {
                                    0x40000000,
                                    AT_EMPTY_PATH | 0x40000000,
                                    AT_NO_AUTOMOUNT};
-  return generator.of(flags);
+  const uint64_t one = generator.of(flags);
+  return generator.percent(15) ? one | generator.of(flags) : one;
 }
 
 mode_t some_mode() {
@@ -193,7 +196,11 @@ void call_watch(int watches) {
                                    IN_CREATE | IN_ONLYDIR,
                                    IN_DELETE | IN_ONLYDIR | IN_DONT_FOLLOW,
                                    0,
-                                   IN_ATTRIB | IN_EXCL_UNLINK};
+                                   IN_ATTRIB | IN_EXCL_UNLINK,
+                                   IN_OPEN | IN_MASK_ADD,
+                                   IN_MOVE | IN_MASK_CREATE,
+                                   IN_CLOSE | IN_MASK_ADD | IN_MASK_CREATE,
+                                   IN_ACCESS | IN_ONESHOT};
   const uint64_t mask = generator.of(masks);
   const int fd = generator.percent(90) ? watches : kNoSuchDescriptor;
   log_flags("inotify_add_watch", mask);

@@ -34,6 +34,7 @@
 
 #include "tests/programs/names_fuzz/call.h"
 #include "tests/programs/names_fuzz/calls.h"
+#include "tests/programs/names_fuzz/narrow.h"
 #include "tests/programs/names_fuzz/oracle.h"
 #include "tests/programs/names_fuzz/paths.h"
 #include "tests/programs/names_fuzz/rules.h"
@@ -148,6 +149,7 @@ int run(int argc, char** argv) {
   box = words[2];
   const int trees = (calls + kCallsInOneTree - 1) / kCallsInOneTree;
   map_names();
+  if (!has_narrow_entry()) fprintf(stderr, "names_fuzz: this kernel has no 32-bit entry\n");
   if (part == "policy") {
     generator.state = hash(seed + "/policy");
     const std::string text = Rules::random_text(box, std::string(argv[0]), trees);

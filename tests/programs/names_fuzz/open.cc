@@ -43,7 +43,8 @@ void open_with_how(const Target& t, uint64_t flags, uint64_t mode) {
   how.flags = generator.percent(5) ? flags | 0x80000000u : flags;
   if ((flags & (O_CREAT | kTmpfile)) != 0 || generator.percent(5)) how.mode = mode & 07777;
   if (generator.percent(3)) how.mode = 0xfffff;
-  std::array<char, 64> bytes{};
+  static std::array<char, 64> bytes;  // where 32-bit pointers reach
+  bytes.fill(0);
   memcpy(bytes.data(), &how, sizeof how);
   size_t size = sizeof how;
   if (generator.percent(8)) size = generator.percent(50) ? 16 : 40;
@@ -68,7 +69,8 @@ uint64_t open_flags() {
                                    O_DSYNC,          O_ASYNC,
                                    O_CLOEXEC,        O_NOCTTY,
                                    O_TMPFILE,        O_PATH | O_NOFOLLOW,
-                                   0100000,          O_TMPFILE | O_EXCL};
+                                   0100000,          O_TMPFILE | O_EXCL,
+                                   O_DIRECT};
   uint64_t flags = generator.of(access);
   for (int i = generator.below(4); i > 0; --i) flags |= generator.of(extra);
   return flags;

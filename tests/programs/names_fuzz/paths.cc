@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "tests/programs/names_fuzz/call.h"
+#include "tests/programs/names_fuzz/narrow.h"
 #include "tests/programs/names_fuzz/text.h"
 
 namespace names_fuzz {
@@ -168,8 +169,8 @@ bool inside(const std::string& name) {
 bool contained(int dirfd, const std::string& path) { return contained(dirfd, path, 0); }
 
 void map_names() {
-  pages = static_cast<char*>(
-      mmap(nullptr, 12 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  pages = static_cast<char*>(mmap(nullptr, 12 * kPage, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | kMapReachable, -1, 0));
   mprotect(pages + 2 * kPage, kPage, PROT_NONE);
   mprotect(pages + 5 * kPage, kPage, PROT_NONE);
 }

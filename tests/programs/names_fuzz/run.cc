@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +44,21 @@ bool is_unreadable(const Target& t) {
     directory = here;
   }
   return false;
+}
+
+long send_to(const std::string& how, int fd, sockaddr_un& address, socklen_t length) {
+  iovec piece{const_cast<char*>("x"), 1};
+  mmsghdr messages[2] = {};
+  for (mmsghdr& message : messages) {
+    message.msg_hdr.msg_name = &address;
+    message.msg_hdr.msg_namelen = length;
+    message.msg_hdr.msg_iov = &piece;
+    message.msg_hdr.msg_iovlen = 1;
+  }
+  const auto socket = static_cast<uint64_t>(fd);
+  if (how == "sendmsg") return call(SYS_sendmsg, socket, at(&messages[0].msg_hdr), MSG_NOSIGNAL);
+  if (how == "sendmmsg") return call(SYS_sendmmsg, socket, at(messages), 2, MSG_NOSIGNAL);
+  return sendto(fd, "x", 1, MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length);
 }
 
 }  // namespace
@@ -88,7 +104,7 @@ void call_execute() {
 }
 
 void call_socket() {
-  static int listening = -1;  // somebody to connect to, at whatever name is left to it
+  static int bound[2] = {-1, -1};  // somebody to call upon, at whatever name is left to it
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::string path = some_path().substr(0, sizeof address.sun_path - 1);
@@ -96,16 +112,24 @@ void call_socket() {
   memcpy(address.sun_path, path.c_str(), path.size());
   const auto length =
       offsetof(sockaddr_un, sun_path) + path.size() + (generator.percent(50) ? 1 : 0);
-  const bool binds = generator.percent(60);
-  const int type = generator.percent(70) ? SOCK_STREAM : SOCK_DGRAM;
-  say(shown(path) + (binds ? " bind" : " connect") +
-      (type == SOCK_STREAM ? " stream" : " datagram"));
+  static const char* kinds[] = {"bind",    "bind",   "bind",    "connect",
+                                "connect", "sendto", "sendmsg", "sendmmsg"};
+  const std::string kind = generator.of(kinds);
+  const bool binds = kind == "bind";
+  const bool sends = kind.starts_with("send");
+  const int type = generator.percent(sends ? 15 : 60) ? SOCK_STREAM : SOCK_DGRAM;
+  say(shown(path) + " " + kind + (type == SOCK_STREAM ? " stream" : " datagram"));
   if (!contained(AT_FDCWD, path)) {
     say(" outside");
     return;
   }
   const int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return;
+  if (sends) {
+    answer(send_to(kind, fd, address, static_cast<socklen_t>(length)));
+    close(fd);
+    return;
+  }
   const long done =
       answer(call(binds ? SYS_bind : SYS_connect, static_cast<uint64_t>(fd), at(&address), length));
   sockaddr_un name{};
@@ -115,9 +139,10 @@ void call_socket() {
   if (named == 0 && size >= offsetof(sockaddr_un, sun_path)) {
     say(" " + shown(std::string(name.sun_path, size - offsetof(sockaddr_un, sun_path))));
   }
-  if (done == 0 && binds && type == SOCK_STREAM && listen(fd, 50) == 0) {
-    if (listening >= 0) close(listening);
-    listening = fd;
+  if (done == 0 && binds && (type == SOCK_DGRAM || listen(fd, 50) == 0)) {
+    int& other = bound[type == SOCK_DGRAM ? 1 : 0];
+    if (other >= 0) close(other);
+    other = fd;
     return;
   }
   close(fd);

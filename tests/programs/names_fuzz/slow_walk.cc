@@ -300,6 +300,8 @@ Found found_behind(int fd) {
   return found;
 }
 
-Found walk_slowly(int dirfd, const std::string& path, Way way) { return Walk(way).run(dirfd, path); }
+Found walk_slowly(int dirfd, const std::string& path, Way way) {
+  return Walk(way).run(dirfd, path);
+}
 
 }  // namespace names_fuzz

@@ -17,8 +17,8 @@ struct Way {
 struct Found {
   int error = 0;  // why the name leads nowhere; a missing last component is no error
   bool exists = false;
-  bool too_long = false; // nor could it exist
-  bool fixed = false;  // "/", or "." or ".." where the last component is a name
+  bool too_long = false;  // nor could it exist
+  bool fixed = false;     // "/", or "." or ".." where the last component is a name
   bool directory = false;
   bool symlink = false;
   bool regular = false;
