@@ -275,6 +275,28 @@ class Groups(transparency_test.Twice):
 
 
 @multiply
+class Flags(transparency_test.Twice):
+    def case_flags_by_magic_links(self):
+        self.compiled(r"""
+            #include <errno.h>
+            #include <fcntl.h>
+            #include <stdio.h>
+            #include <string.h>
+            #include <sys/stat.h>
+            #include <unistd.h>
+            static void show(const char *name, int flags) { int fd = open(name, flags, 0600); printf("%s %o: %s %o\n", name, flags, fd < 0 ? strerror(errno) : "open", fd < 0 ? 0 : fcntl(fd, F_GETFL)); close(fd); }
+            int main(void) {
+              mkdir("plain", 0700); mkdir("sticky", 0700); chmod("sticky", 01777); const char *directories[] = {"plain", "sticky"};
+              for (int i = 0; i < 2; i++) { char name[64], other[64]; sprintf(name, "/proc/self/cwd/%s/f", directories[i]); sprintf(other, "%s/other", directories[i]);
+                int flags[] = {O_RDWR | O_CREAT, O_RDWR | O_CREAT, O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_CREAT | O_APPEND, O_RDONLY | O_NOFOLLOW, O_RDWR | O_CREAT | O_NOFOLLOW, O_RDWR | O_CREAT | O_EXCL, O_RDONLY, O_PATH};
+                for (unsigned k = 0; k < sizeof flags / sizeof *flags; k++) show(name, flags[k]);
+                close(open(other, O_CREAT | O_RDWR, 0666)); chmod(other, 0666); FILE *f = fopen("/proc/sys/fs/protected_regular", "r"); int kept = f ? fgetc(f) - '0' : 0; if (f) fclose(f);
+                if (geteuid() == 0 && kept > 0 && chown(other, 65534, 65534) == 0) { sprintf(name, "/proc/self/cwd/%s", other); show(name, O_RDWR | O_CREAT); show(name, O_RDWR); } }
+              puts("ok"); return 0; }
+            """)
+
+
+@multiply
 class Few(transparency_test.Twice):
     def case_sixteen_descriptors(self):
         self.bash(r"""
