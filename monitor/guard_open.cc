@@ -65,6 +65,19 @@ struct OpenRequest {
   }
 };
 
+namespace {
+
+// fs.protected_regular and protected_fifos refuse to create what exists in a sticky directory (they
+// look at the directory of the name), unless its owner is the directory's or the caller.
+bool is_protected(const Place& place, const Credentials& credentials) {
+  struct stat directory {};
+  return ::fstat(place.parent.get(), &directory) != 0 ||
+         ((directory.st_mode & S_ISVTX) != 0 && place.st.st_uid != directory.st_uid &&
+          place.st.st_uid != credentials.fsuid);
+}
+
+}  // namespace
+
 Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
   OpenRequest open;
   if (stop.row->argument(Role::DirFd) >= 0) open.named.dirfd = stop.int_argument(Role::DirFd);
@@ -192,11 +205,7 @@ bool Guard::opens_object(const OpenRequest& open) {
   if (!place.exists()) return false;
   if (!place.parent.valid()) return true;
   // The program's own O_NOFOLLOW stays in the descriptor's flags, and does no harm to a leaf.
-  if (open.has(O_NOFOLLOW) || place.is_symlink()) return false;
-  // fs.protected_regular and protected_fifos look at the directory of the name.
-  struct stat directory {};
-  return !(open.creates() && ::fstat(place.parent.get(), &directory) == 0 &&
-           (directory.st_mode & S_ISVTX) != 0);
+  return !open.has(O_NOFOLLOW) && !place.is_symlink();
 }
 
 Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
@@ -248,7 +257,8 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   }
   auto credentials = credentials_of(task);
   if (!credentials.ok()) return Refuse{credentials.error().code};
-  const bool by_object = opens_object(open);
+  const bool by_object = opens_object(open) && !(open.creates() && place.parent.valid() &&
+                                                 is_protected(place, *credentials));
   const bool directory = place.is_directory();
   UniqueFd& fd = by_object ? place.object : place.parent;
   auto path = keepers_.path_to(fd.get(), *credentials);

@@ -9,7 +9,12 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 #include "monitor/guard.h"
 #include "monitor/launch.h"
@@ -19,6 +24,8 @@ namespace callgate {
 namespace {
 
 constexpr const char* kOutside = "the process is outside the sandbox";
+// A group that grows as fast as it is signalled must not keep its caller for ever.
+constexpr size_t kMostSignalled = 65536;
 
 // What a kill-like call aims at.
 struct Target {
@@ -31,7 +38,20 @@ Target kill_target(pid_t argument, pid_t caller) {
   if (argument > 0) return {Target::Kind::Process, argument};
   if (argument == -1) return {Target::Kind::Everyone, -1};
   if (argument == 0) return {Target::Kind::Group, getpgid(caller)};
+  if (argument == INT_MIN) return {Target::Kind::Process, INT_MAX};  // nobody has this number
   return {Target::Kind::Group, -argument};
+}
+
+// A signal to a zombie is delivered to nobody, and counts as delivered.
+bool has_zombie(pid_t group) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid <= 0 || getpgid(pid) != group) continue;
+    auto status = read_task_status(pid);
+    if (status.ok() && status->state == 'Z') return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -71,8 +91,10 @@ Answer Guard::signal_call(Task& task, const Stop& stop) {
   }
   if (target.kind == Target::Kind::Process) {
     event.objects.push_back({std::to_string(target.id), std::to_string(target.id), {}});
-    if (within_reach(target.id)) return decided(task, stop, std::move(event), policy_.signal(true), Proceed{});
-    if (::kill(target.id, 0) != 0 && errno == ESRCH) return failed_lookup(task, std::move(event), ESRCH);
+    if (within_reach(target.id))
+      return decided(task, stop, std::move(event), policy_.signal(true), Proceed{});
+    if (::kill(target.id, 0) != 0 && errno == ESRCH)
+      return failed_lookup(task, std::move(event), ESRCH);
     Decision decision = policy_.signal(false);
     if (is_own(target.id)) {
       decision = Decision{};
@@ -101,40 +123,59 @@ Answer Guard::signal_by_number(Task& task, const Stop& stop, pid_t pid) {
 // A group may hold processes that are none of ours (the shell that started us): the program then
 // signals each of its own, one call after the other.
 Answer Guard::signal_group(Task& task, const Stop& stop, pid_t group, Event event) {
+  const pid_t caller = task.process->pid;
   std::vector<pid_t> members;
   for (const pid_t pid : mirror_.processes()) {
-    if (group == -1 ? pid != task.process->pid : getpgid(pid) == group) members.push_back(pid);
+    if (group == -1 ? pid != caller : getpgid(pid) == group) members.push_back(pid);
   }
   // The caller comes last: its own signal may end it before the others have theirs.
-  std::sort(members.begin(), members.end(), [&](pid_t a, pid_t b) {
-    return std::pair(a == task.process->pid, a) < std::pair(b == task.process->pid, b);
-  });
-  event.objects.push_back({std::to_string(group), "group of " + std::to_string(members.size()), {}});
+  const auto rank = [caller](pid_t pid) { return std::pair(pid == caller, pid); };
+  std::ranges::sort(members, {}, rank);
+  event.objects.push_back(
+      {std::to_string(group), "group of " + std::to_string(members.size()), {}});
   const Decision decision = policy_.signal(true);
   if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
   if (!enforcing()) return observed(stop, std::move(event), false);
-  const size_t done = task.retry.progress;
-  if (done >= members.size()) {
-    if (done > 0) return Pretend{0};
-    return failed_lookup(task, std::move(event), group != -1 && ::kill(-group, 0) == 0 ? EPERM : ESRCH);
+  // Some may be gone since the last one had its signal, and those born meanwhile come after it.
+  const Retry& so_far = task.retry;
+  const auto next = std::ranges::find_if(members, [&](pid_t pid) {
+    return so_far.progress == 0 || rank(pid) > rank(so_far.signalled);
+  });
+  const bool kept = options_.observe_all || decision.log;
+  if (next == members.end() || so_far.progress >= kMostSignalled) {
+    const bool reached = so_far.progress > 0 && so_far.series == 0;
+    if (group != -1 && !reached && has_zombie(group)) {
+      return Pretend{
+          static_cast<unsigned>(stop.int_argument(Role::SignalNumber)) > _NSIG - 1 ? -EINVAL : 0};
+    }
+    if (so_far.progress == 0) {
+      const bool outside = group != -1 && ::kill(-group, 0) == 0;
+      return failed_lookup(task, std::move(event), outside ? EPERM : ESRCH);
+    }
+    if (kept) record(std::move(event), so_far.series);
+    return Pretend{so_far.series};
   }
   auto track = begin_redirect_registers(task, stop);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
+  Retry& retry = track->flight.retry;
   track->flight.after = After::SignalOne;
-  track->flight.retry.progress = done;
-  track->flight.vector_count = members.size();
-  if (options_.observe_all || decision.log) track->flight.event = std::move(event);
+  if (retry.progress == 0) retry.series = group == -1 ? 0 : -ESRCH;
+  retry.signalled = *next;
+  if (kept) track->flight.event = std::move(event);
   track->changed->set_argument(stop.abi, stop.row->argument(Role::Pid),
-                               static_cast<uint64_t>(members[done]));
+                               static_cast<uint64_t>(*next));
   return *std::move(track);
 }
 
 Finished Guard::finish_signals(Task& task, InFlight& flight, int64_t& result) {
-  if (result != 0 && result != -ESRCH) return Finished::Done;
-  result = 0;
-  if (flight.retry.progress + 1 >= flight.vector_count) return Finished::Done;
-  task.retry = flight.retry;
-  ++task.retry.progress;
+  if (result == -EINVAL) return Finished::Done;  // there is no such signal, whoever is to get it
+  Retry& retry = flight.retry;
+  ++retry.progress;
+  // It succeeds if it reached anyone; whoever has died meanwhile does not count.
+  if (retry.series != 0 && result != -ESRCH) retry.series = result;
+  result = retry.series;
+  if (retry.signalled == task.process->pid) return Finished::Done;  // the last one
+  task.retry = retry;
   return Finished::RunAgain;
 }
 
@@ -160,7 +201,8 @@ Answer Guard::target_call(Task& task, const Stop& stop) {
 Answer Guard::lower_limit(Task& task, const Stop& stop, int resource) {
   Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
   const bool wide = stop.row->name == "prlimit64" || pointer_size(stop.abi) == 8;
-  const int index = stop.row->argument(Role::CommandArg) >= 0 ? stop.row->argument(Role::CommandArg) : 1;
+  const int index =
+      stop.row->argument(Role::CommandArg) >= 0 ? stop.row->argument(Role::CommandArg) : 1;
   std::array<std::byte, sizeof(rlimit64)> bytes{};
   const auto value = std::span(bytes).first(wide ? bytes.size() : bytes.size() / 2);
   const TraceeAddr at{stop.arguments[static_cast<size_t>(index)]};
@@ -194,14 +236,15 @@ Answer Guard::lower_limit(Task& task, const Stop& stop, int resource) {
 
 // What the policy limits stays limited: only a privileged program could raise it again.
 Answer Guard::rlimit_call(Task& task, const Stop& stop) {
-  const bool sets = stop.row->argument(Role::CommandArg) < 0 || stop.argument(Role::CommandArg) != 0;
+  const bool sets =
+      stop.row->argument(Role::CommandArg) < 0 || stop.argument(Role::CommandArg) != 0;
   const int resource = stop.int_argument(Role::Resource);
   const auto limits = policy_.limits();
-  const bool limited =
-      resource == RLIMIT_CORE ? policy_.needs().paths
-                              : std::any_of(limits.begin(), limits.end(), [&](const LimitRule& rule) {
-                                  return limit_resource(rule.resource) == resource;
-                                });
+  const bool limited = resource == RLIMIT_CORE
+                           ? policy_.needs().paths
+                           : std::any_of(limits.begin(), limits.end(), [&](const LimitRule& rule) {
+                               return limit_resource(rule.resource) == resource;
+                             });
   if (privileged_ && enforcing() && sets && limited) return lower_limit(task, stop, resource);
   return stop.row->argument(Role::Pid) < 0 ? Answer(Proceed{}) : target_call(task, stop);
 }
@@ -248,8 +291,9 @@ Answer Guard::owner_call(Task& task, const Stop& stop, pid_t owner) {
   if (owner > 0) inside = within_reach(target);
   if (owner < 0) {
     const auto pids = mirror_.processes();
-    inside = target == getpgid(task.process->pid) ||
-             std::any_of(pids.begin(), pids.end(), [&](pid_t pid) { return getpgid(pid) == target; });
+    inside =
+        target == getpgid(task.process->pid) ||
+        std::any_of(pids.begin(), pids.end(), [&](pid_t pid) { return getpgid(pid) == target; });
   }
   if (inside) return Proceed{};
   Event event = start_event(task, stop, Event::Kind::Signal, "signal owner");
@@ -271,8 +315,7 @@ Answer Guard::fcntl_call(Task& task, const Stop& stop) {
   if (!track.ok()) return exhausted(task, stop, track.error().code);
   track->changed->set_argument(stop.abi, 1, F_SETOWN);
   track->changed->set_argument(
-      stop.abi, 2,
-      static_cast<uint64_t>(owner->type == F_OWNER_PGRP ? -owner->pid : owner->pid));
+      stop.abi, 2, static_cast<uint64_t>(owner->type == F_OWNER_PGRP ? -owner->pid : owner->pid));
   return *std::move(track);
 }
 

@@ -42,6 +42,8 @@ struct Retry {
   bool pin = false;                  // through a pinned directory instead of the whole name
   int attempts = 0;
   size_t progress = 0;               // SendOne, SignalOne: how many are done
+  pid_t signalled = 0;               // SignalOne: the latest of them
+  int64_t series = 0;                // SignalOne: what the call as a whole says, so far
 };
 
 // A name that leads nowhere is replaced by one on which the kernel fails (stand_in.h): what it then
@@ -73,7 +75,7 @@ struct InFlight {
   uint64_t unshared = 0;               // Unshare: clone flags
   bool whole_process = false;          // Landlock: every thread enters
   uint64_t vector_address = 0;         // SendOne: the caller's mmsghdr array
-  size_t vector_count = 0;             // SendOne: its entries; SignalOne: processes to signal
+  size_t vector_count = 0;             // SendOne: its entries
 };
 
 }  // namespace callgate

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -58,6 +59,8 @@ struct Task {
   bool reads_own_mask = false;  // opened its /proc/.../status, which shows the CPU mask
   bool landlocked = false;      // in a domain of its own making, and its children with it
   bool vforking = false;        // asleep in vfork until the child lets go
+  // Its own signal mask, while none of its handlers may run between two calls of a series.
+  std::optional<uint64_t> signal_mask;
 };
 
 class Mirror {
@@ -113,7 +116,7 @@ class Mirror {
   std::unordered_map<pid_t, ProcessEntry> processes_;
   std::unordered_map<uint64_t, SocketFacts> sockets_;
   bool any_domain_ = false;  // somebody has called landlock_restrict_self
-  NaiveMirror naive_;  // for the model of that name alone
+  NaiveMirror naive_;        // for the model of that name alone
 };
 
 }  // namespace callgate

@@ -252,6 +252,7 @@ void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
     if (track->changed && !track->changed->store(task.tid).ok()) return;  // it is gone
     task.in_flight = std::make_unique<InFlight>(std::move(track->flight));
     if (task.in_flight->after == After::Exec) task.process->executing = task.tid;
+    if (task.in_flight->after == After::SignalOne) keep_signals_back(task);
     resume(task);
     return;
   }
@@ -271,6 +272,7 @@ void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
   registers->skip_call(stop.abi, value);
   if (!registers->store(task.tid).ok()) return;
   task.retry = Retry{};
+  let_signals_in(task);
   if (std::holds_alternative<KillProcess>(answer)) kill_process(task.process->pid);
   resume(task);
 }
@@ -303,6 +305,7 @@ void Tracer::on_exit_stop(Task& task) {
 bool Tracer::conclude(Task& task, InFlight& flight, int64_t result) {
   task.retry = Retry{};
   const Finished finished = guard_.finish(task, flight, result);
+  if (finished == Finished::Done) let_signals_in(task);
   if (!flight.redirected) return true;
   // All argument registers and the number, also when the kernel is about to restart the call
   // (-512..-516): it runs again from the program's own registers and is judged anew.

@@ -24,8 +24,8 @@ class Tracer {
 
   // Takes hold of the program before its first instruction; it waits until it is told to go on.
   Status seize_root(pid_t root);
-  // `on_root_end` is called when the first process is gone, with whether it was the last. False: the
-  // kernel will not say what the tracees do, so the caller must end, and they with it.
+  // `on_root_end` is called when the first process is gone, with whether it was the last. False:
+  // the kernel will not say what the tracees do, so the caller must end, and they with it.
   [[nodiscard]] bool run(const std::function<void(bool)>& on_root_end);
 
  private:
@@ -50,6 +50,8 @@ class Tracer {
   // tracer_return.cc
   bool came_back(Task& task, const Stop& stop);
   void settle(Task& task);
+  static void keep_signals_back(Task& task);
+  static void let_signals_in(Task& task);
   // Ends the call under way with what the kernel answered; false when the task is gone.
   bool conclude(Task& task, InFlight& flight, int64_t result);
   bool is_gone(pid_t child);
@@ -92,7 +94,7 @@ class Tracer {
   std::unordered_map<pid_t, int> newborn_;  // stopped children whose parent's event is to come
   static constexpr int kRoundsForMakers = 50;
   int rounds_for_makers_ = 0;        // of waiting, until there is nobody to tell of them
-  std::unordered_set<pid_t> early_;         // met, or gone, before their maker's event
+  std::unordered_set<pid_t> early_;  // met, or gone, before their maker's event
   std::optional<Hold> hold_;
   uint64_t holds_ = 0;
   std::deque<pid_t> wants_hold_;  // stopped at a call that needs a hold of its own

@@ -237,6 +237,66 @@ class Births(transparency_test.Twice):
 
 
 @multiply
+class Groups(transparency_test.Twice):
+    def case_a_signal_to_a_group_reaches_each_of_it_once(self):
+        self.compiled(r"""
+            #include <errno.h>
+            #include <fcntl.h>
+            #include <limits.h>
+            #include <signal.h>
+            #include <stdio.h>
+            #include <stdlib.h>
+            #include <string.h>
+            #include <sys/wait.h>
+            #include <unistd.h>
+            static volatile sig_atomic_t own; static siginfo_t info; static int status;
+            static void on_child(int n) { int e = errno; (void)n; close(open("/dev/null", O_RDONLY)); errno = e; }  // a call that is judged
+            static void on_own(int n) { (void)n; own++; }
+            static void handle(int n, void (*f)(int)) { struct sigaction a; memset(&a, 0, sizeof a); a.sa_handler = f; a.sa_flags = SA_RESTART; sigaction(n, &a, 0); }
+            static pid_t start(int count) { pid_t group = 0;
+              for (int i = 0; i < count; i++) { pid_t c = fork(); if (c == 0) for (;;) pause(); if (!group) group = c; if (setpgid(c, group)) exit(2); }
+              return group; }
+            static void become_another(void) { if (setgid(65534) || setuid(65534)) _exit(99); }
+            #define T(x) do { errno = 0; int r_ = (x); printf("%s: %d %s\n", #x, r_, r_ ? strerror(errno) : ""); } while (0)
+            int main(void) { handle(SIGCHLD, on_child); setvbuf(stdout, 0, _IONBF, 0);
+              for (int round = 0; round < 10; round++) {  // each dies at once, of which the caller is told
+                pid_t g = start(8); if (kill(-g, SIGTERM)) puts("not killed"); int n = 0; while (n < 8 && waitpid(-g, &status, 0) > 0) n += WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM; if (n != 8) printf("%d died\n", n); }
+              pid_t z = start(1); kill(z, SIGKILL); waitid(P_PID, z, &info, WEXITED | WNOWAIT);  // a zombie is a member
+              T(kill(-z, 0)); T(kill(-z, SIGTERM)); T(kill(z, SIGTERM)); T(kill(-z, 99)); T(kill(z, 99)); waitpid(z, 0, 0); T(kill(-z, 0)); T(kill(-z, 99)); T(kill(INT_MIN, 0)); T(kill(INT_MIN + 1, 0));
+              pid_t c = fork(); if (c == 0) { setpgid(0, 0); for (int n = 0; n < 5; n++) if (fork() == 0) for (;;) pause();
+                handle(SIGTERM, on_own); T(kill(0, SIGTERM)); printf("own %d\n", own); for (int n = 0; n < 5; n++) if (wait(&status) < 0 || !WIFSIGNALED(status)) puts("one lives");
+                for (int n = 0; n < 5; n++) if (fork() == 0) for (;;) pause(); kill(0, SIGKILL); puts("the caller lives"); _exit(0); }
+              waitpid(c, &status, 0); printf("caller: %d\n", WTERMSIG(status));
+              if (geteuid() == 0) { pid_t g = start(3); c = fork(); if (c == 0) { setpgid(0, g); become_another(); errno = 0; kill(-g, SIGUSR1); _exit(errno); }
+                waitpid(c, &status, 0); printf("one of four may be: %d %d\n", WIFSIGNALED(status), WTERMSIG(status));
+                c = fork(); if (c == 0) { become_another(); errno = 0; kill(-g, SIGUSR1); _exit(errno); } waitpid(c, &status, 0); printf("none may be: %d\n", WEXITSTATUS(status)); kill(-g, SIGKILL); while (waitpid(-g, 0, 0) > 0); }
+              puts("ok"); return 0; }
+            """, says="caller: 9", timeout=300)
+
+
+@multiply
+class Flags(transparency_test.Twice):
+    def case_flags_by_magic_links(self):
+        self.compiled(r"""
+            #include <errno.h>
+            #include <fcntl.h>
+            #include <stdio.h>
+            #include <string.h>
+            #include <sys/stat.h>
+            #include <unistd.h>
+            static void show(const char *name, int flags) { int fd = open(name, flags, 0600); printf("%s %o: %s %o\n", name, flags, fd < 0 ? strerror(errno) : "open", fd < 0 ? 0 : fcntl(fd, F_GETFL)); close(fd); }
+            int main(void) {
+              mkdir("plain", 0700); mkdir("sticky", 0700); chmod("sticky", 01777); const char *directories[] = {"plain", "sticky"};
+              for (int i = 0; i < 2; i++) { char name[64], other[64]; sprintf(name, "/proc/self/cwd/%s/f", directories[i]); sprintf(other, "%s/other", directories[i]);
+                int flags[] = {O_RDWR | O_CREAT, O_RDWR | O_CREAT, O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_CREAT | O_APPEND, O_RDONLY | O_NOFOLLOW, O_RDWR | O_CREAT | O_NOFOLLOW, O_RDWR | O_CREAT | O_EXCL, O_RDONLY, O_PATH};
+                for (unsigned k = 0; k < sizeof flags / sizeof *flags; k++) show(name, flags[k]);
+                close(open(other, O_CREAT | O_RDWR, 0666)); chmod(other, 0666); FILE *f = fopen("/proc/sys/fs/protected_regular", "r"); int kept = f ? fgetc(f) - '0' : 0; if (f) fclose(f);
+                if (geteuid() == 0 && kept > 0 && chown(other, 65534, 65534) == 0) { sprintf(name, "/proc/self/cwd/%s", other); show(name, O_RDWR | O_CREAT); show(name, O_RDWR); } }
+              puts("ok"); return 0; }
+            """)
+
+
+@multiply
 class Few(transparency_test.Twice):
     def case_sixteen_descriptors(self):
         self.bash(r"""
@@ -421,6 +481,8 @@ class Refused(support.WorldTest):
         built = support.run(["gcc", "-m32", ASM, "-o", self.root / "p", source, "-lm"], env=None)
         if built.status != 0:
             self.skipTest("no 32-bit C library: " + built.errors.splitlines()[-1])
+        if not support.runs_32_bits():
+            self.skipTest("this kernel runs no 32-bit programs")
         outcome = self.run_gated("path allow /tmp/*\npath deny /etc/passwd\nnetwork deny all\n", [self.root / "p"])
         self.assertEqual((outcome.status, outcome.text), (0, "4 0 1.0\n"), f"\n{outcome}")
         self.assertSays(outcome, "denied read of /etc/passwd")

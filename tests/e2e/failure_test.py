@@ -37,6 +37,12 @@ def wait_until(condition, what, timeout=20):
     return value
 
 
+def heed_signals():
+    """As from a terminal, also where the tests were started to ignore them (nohup, &)."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Running(support.WorldTest):
     """Starts callgate in the background on a script that writes its pids to files."""
 
@@ -45,7 +51,7 @@ class Running(support.WorldTest):
         self.process = subprocess.Popen(
             gated(path, ["bash", "-c", textwrap.dedent(script)], *options), cwd=self.work,
             env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-            start_new_session=True, **popen)
+            start_new_session=True, preexec_fn=heed_signals, **popen)
         self.addCleanup(self.stop)
         return self.process
 

@@ -6,6 +6,7 @@ source tree is used, so that a file can be run by hand: python3 tests/e2e/policy
 
 import contextlib
 import ctypes
+import functools
 import hashlib
 import os
 import shutil
@@ -46,6 +47,19 @@ def need(*programs):
 
 
 needs_root = unittest.skipUnless(IS_ROOT, "needs root to change users")
+
+
+@functools.cache
+def runs_32_bits():
+    """Whether the kernel starts an i386 program at all (IA32 emulation)."""
+    with tempfile.TemporaryDirectory() as directory:
+        source, program = Path(directory, "bits.c"), Path(directory, "bits")
+        source.write_text("int main(void) { return 0; }\n")
+        built = subprocess.run(["gcc", "-m32", "-static", "-o", program, source], capture_output=True, check=False)
+        try:
+            return built.returncode == 0 and subprocess.run([program], check=False).returncode == 0
+        except OSError:  # ENOEXEC
+            return False
 
 
 class Outcome(NamedTuple):
