@@ -29,6 +29,8 @@ class Attack32(attacks_test.Attack):
             test.skipTest("bits: " + " ".join(self.head["bits"]))
         if not self.program.parent.exists():
             test.skipTest("no 32-bit C++ compiler when this was built (g++-12-multilib)")
+        if self.program.exists():
+            support.need_32_bits(test, self.program)
         super().check_needs(test)
 
 

@@ -421,6 +421,7 @@ class Refused(support.WorldTest):
         built = support.run(["gcc", "-m32", ASM, "-o", self.root / "p", source, "-lm"], env=None)
         if built.status != 0:
             self.skipTest("no 32-bit C library: " + built.errors.splitlines()[-1])
+        support.need_32_bits(self, self.root / "p")
         outcome = self.run_gated("path allow /tmp/*\npath deny /etc/passwd\nnetwork deny all\n", [self.root / "p"])
         self.assertEqual((outcome.status, outcome.text), (0, "4 0 1.0\n"), f"\n{outcome}")
         self.assertSays(outcome, "denied read of /etc/passwd")

@@ -30,6 +30,8 @@ class InjectionTest(support.WorldTest):
                 self.fail(f"not built: {PROGRAMS / name}")
         if not (PROGRAMS / self.VICTIM).exists():
             self.skipTest("not built for want of a 32-bit compiler: " + self.VICTIM)
+        if self.VICTIM.endswith("32"):
+            support.need_32_bits(self, PROGRAMS / self.VICTIM)
         inner, secret = self.root / "t", self.root / "s"
         (inner / "dir").mkdir(parents=True)
         secret.mkdir()

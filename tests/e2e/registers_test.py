@@ -27,6 +27,8 @@ class RegistersTest(support.WorldTest):
             if name.endswith("_32"):
                 self.skipTest(f"no 32-bit C compiler when this was built: {built}")
             self.fail(f"not built: {built}")
+        if name.endswith("_32"):
+            support.need_32_bits(self, built)
         # The build tree may lie where an ordinary user's sandbox has no search permission.
         copy = self.root / name
         shutil.copy(built, copy)

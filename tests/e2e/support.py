@@ -6,6 +6,8 @@ source tree is used, so that a file can be run by hand: python3 tests/e2e/policy
 
 import contextlib
 import ctypes
+import errno
+import functools
 import hashlib
 import os
 import shutil
@@ -67,6 +69,25 @@ class Outcome(NamedTuple):
 
 def shell_status(returncode):
     return 128 - returncode if returncode < 0 else returncode
+
+
+@functools.cache
+def _executes(program):
+    try:
+        with subprocess.Popen([program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as started:
+            started.kill()
+        return True
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:
+            return False
+        raise
+
+
+def need_32_bits(test, program):
+    """Skips where the kernel does not execute `program`, a 32-bit one."""
+    if not _executes(str(program)):
+        test.skipTest("this kernel runs no 32-bit programs")
 
 
 def environment(**extra):

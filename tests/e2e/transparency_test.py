@@ -99,6 +99,8 @@ class Twice(support.WorldTest):
             if "-m32" in flags:
                 self.skipTest("no 32-bit C library: " + built.stderr.splitlines()[-1])
             self.fail(built.stderr)
+        if "-m32" in flags:
+            support.need_32_bits(self, directory / "p")
         self.same([directory / "p", *runs], says=says, **options)
 
 
