@@ -236,7 +236,7 @@ void LabWitness::on_event(const Event& event) {
   if (event.rule != nullptr) {
     const SourcePosition& at = event.rule->position;
     row.because.set(at.file == "runtime" ? "built in" : "line " + std::to_string(at.line));
-  } else if (event.verdict != Verdict::Allow) {
+  } else if (event.verdict != Verdict::Allow || !event.reason.empty()) {
     row.because.set(event.reason.empty() ? "no line" : escape(event.reason, 120));
   }
   row.did.set(deed.text);

@@ -1,6 +1,7 @@
 // attack: syscall-coverage
 // class: indirect
 // severity: high
+// models: naive
 // trap: Every other call that takes a name, each given $S/key: truncate, mknod, utime, chown, xattrs,
 //   swapon, acct, quotactl, uselib, the newest numbers, and numbers that do not exist.
 // naive: A deny-list from memory forgets some.
