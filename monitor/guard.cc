@@ -147,7 +147,8 @@ Answer Guard::judge_call(Task& task, const Stop& stop) {
     if (auto answer = consider_naively(policy_, mirror_, task, stop)) {
       Event event = start_event(task, stop, answer->kind, answer->operation);
       const std::string& believed = answer->believed.empty() ? answer->asked : answer->believed;
-      event.objects.push_back({answer->asked, believed, {}});
+      if (!believed.empty()) event.objects.push_back({answer->asked, believed, {}});
+      event.reason = std::move(answer->reason);
       return decided(task, stop, std::move(event), answer->decision, Proceed{});
     }
   }

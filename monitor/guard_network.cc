@@ -53,9 +53,11 @@ Answer Guard::socket_call(Task& task, const Stop& stop) {
     question.endpoint.kind = Endpoint::Kind::Netlink;
     question.endpoint.netlink_protocol = facts.protocol;
   }
-  Event event = start_event(task, stop, Event::Kind::Network,
-                            operation_text(question.family, NetOp::Create));
-  const Decision decision = policy_.network(question);
+  Event event =
+      start_event(task, stop, Event::Kind::Network, operation_text(question.family, NetOp::Create));
+  Decision decision = policy_.network(question);
+  if (options_.model == Model::Naive)
+    decision.verdict = Verdict::Allow;  // it waits for the connect
   if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
   event.rule = decision.rule;
   Track track;
@@ -73,8 +75,9 @@ void Guard::finish_socket(Task& task, const InFlight& flight, int64_t result) {
     auto inode = socket_inode(task.tid, static_cast<int>(result));
     if (inode.ok()) mirror_.learn_socket(*inode, flight.facts);
     if (options_.model == Model::Naive) {
-      mirror_.naive().of(task.process->pid, task.process->parent).sockets[static_cast<int>(result)] =
-          flight.facts;
+      mirror_.naive()
+          .of(task.process->pid, task.process->parent)
+          .sockets[static_cast<int>(result)] = flight.facts;
     }
   } else {
     mirror_.learn_socket(flight.inode, flight.facts);  // bind: the same socket, bound now
@@ -323,7 +326,8 @@ Answer Guard::message_call(Task& task, const Stop& stop) {
 // array, which it could not do in the sealed area.
 Answer Guard::messages_call(Task& task, const Stop& stop) {
   constexpr size_t kMost = 1024;  // UIO_MAXIOV: the kernel's own limit
-  const size_t count = std::min<size_t>(static_cast<unsigned>(stop.argument(Role::MmsgCount)), kMost);
+  const size_t count =
+      std::min<size_t>(static_cast<unsigned>(stop.argument(Role::MmsgCount)), kMost);
   if (count == 0) return Pretend{0};
   const size_t done = task.retry.progress;
   const uint64_t vector = stop.argument(Role::MmsgVec);
@@ -349,10 +353,10 @@ Finished Guard::finish_messages(Task& task, InFlight& flight, int64_t& result) {
     return Finished::Done;
   }
   const auto sent = static_cast<uint32_t>(result);
-  const uint64_t at = flight.vector_address + done * message_stride(flight.abi) +
-                      message_length_offset(flight.abi);
-  const auto written = TraceeMemory(task.tid).write(TraceeAddr{at},
-                                                    std::as_bytes(std::span(&sent, 1)));
+  const uint64_t at =
+      flight.vector_address + done * message_stride(flight.abi) + message_length_offset(flight.abi);
+  const auto written =
+      TraceeMemory(task.tid).write(TraceeAddr{at}, std::as_bytes(std::span(&sent, 1)));
   result = static_cast<int64_t>(done + 1);
   // A pending signal ends the call early, as it does in the kernel: a handler may call again.
   auto status = read_task_status(task.tid);

@@ -237,7 +237,7 @@ void LabWitness::on_event(const Event& event) {
     const SourcePosition& at = event.rule->position;
     const std::string line = "line " + std::to_string(at.line);
     row.because.set(at.file == "runtime" ? "built in" : std::string_view(line));
-  } else if (event.verdict != Verdict::Allow) {
+  } else if (event.verdict != Verdict::Allow || !event.reason.empty()) {
     row.because.set(event.reason.empty() ? "no line" : escape(event.reason, 120));
   }
   row.did.set(deed.text);

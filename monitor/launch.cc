@@ -99,7 +99,8 @@ Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& poli
   launch.filter_ = std::move(filter);
   launch.inherit_descriptors_ = options.inherit_descriptors;
   // The kernel writes a core file where the policy might not: only who may write everywhere has one.
-  launch.keep_core_dumps_ = !options.enforce || !policy.needs().paths;
+  launch.keep_core_dumps_ =
+      !options.enforce || options.model == Model::Naive || !policy.needs().paths;
   return launch;
 }
 

@@ -20,6 +20,7 @@ struct NaiveAnswer {
   std::string operation;
   std::string asked;
   std::string believed;  // the name that was judged; empty: as asked
+  std::string reason;    // why there was nothing to judge
   Decision decision;
 };
 

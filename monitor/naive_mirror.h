@@ -7,6 +7,7 @@
 
 #include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,6 +23,7 @@ class NaiveMirror {
 
   struct Process {
     std::map<int, SocketFacts> sockets;
+    std::set<int> peers;    // numbers whose connect was granted: what they send goes there, surely
     std::string directory;  // empty: not asked for yet
   };
   // A process that is seen for the first time has what its parent has now.

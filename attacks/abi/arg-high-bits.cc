@@ -1,6 +1,7 @@
 // attack: arg-high-bits
 // class: abi
 // severity: critical
+// models: naive
 // needs: x86
 // bits: 64, for there are no upper halves in an i386 program
 // trap: Garbage in the upper halves of 32-bit arguments: AT_FDCWD as 0x00000000ffffff9c, O_RDONLY

@@ -70,6 +70,7 @@ bool race(int good_port, int bad_port, long* good, bool* refused) {
 }  // namespace
 
 void strike() {
+  need_32_bit_calls();
   long good = 0;
   bool refused = false;
   if (race(number("ATTACK_OK_TCP"), number("ATTACK_TCP"), &good, &refused)) {
@@ -81,6 +82,7 @@ void strike() {
 }
 
 void twin() {
+  need_32_bit_calls();
   long good = 0;
   bool refused = false;
   int port = number("ATTACK_OK_TCP");

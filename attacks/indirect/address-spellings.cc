@@ -1,6 +1,7 @@
 // attack: address-spellings
 // class: indirect
 // severity: high
+// models: naive
 // trap: One destination, many spellings: 127.0.0.1, ::ffff:127.0.0.1, 0.0.0.0 and :: (which the
 //   kernel sends to loopback), an AF_INET address on an AF_INET6 socket. Loopback's port is denied,
 //   everything else allowed.

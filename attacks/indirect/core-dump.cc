@@ -1,6 +1,7 @@
 // attack: core-dump
 // class: indirect
 // severity: medium
+// models: naive
 // trap: A file can be written without a call: raise RLIMIT_CORE, stand in a directory that may not
 //   be written, crash. Or have the memory piped to a handler outside.
 // naive: Sees no call.

@@ -1,6 +1,7 @@
 // attack: io-uring
 // class: indirect
 // severity: critical
+// models: naive
 // trap: A ring of requests in shared memory: open, read and connect without their system calls.
 // naive: Numbers 425 to 427 are unknown, so they pass.
 // kernel: io_uring runs operations in the kernel on the submitter's behalf; neither seccomp nor

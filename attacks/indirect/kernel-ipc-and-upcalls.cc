@@ -1,6 +1,7 @@
 // attack: kernel-ipc-and-upcalls
 // class: indirect
 // severity: medium
+// models: naive
 // trap: Neither file nor socket: the kernel keyring, bpf, perf events, userfaultfd, memory of others
 //   by handle, and kernel modules.
 // naive: Not paths, not addresses, so they pass.

@@ -1,6 +1,7 @@
 // attack: metadata-oracle
 // class: indirect
 // severity: medium
+// models: naive
 // trap: Learn of $S without opening anything: what stat, access, readlink, statfs, chdir and a
 //   watch say, and what the *errors* of all other calls say. ENOENT here and EACCES there tell who
 //   exists; so do EEXIST, ENOTDIR, EXDEV, ECONNREFUSED and ELOOP, directly, through a link, and one

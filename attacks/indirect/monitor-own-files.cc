@@ -1,6 +1,7 @@
 // attack: monitor-own-files
 // class: indirect
 // severity: high
+// models: naive
 // launch: own-files
 // trap: The policy, a file that it includes, and the log lie in a tree that the program may write.
 //   It widens tomorrow's policy, exchanges the file or the link that was given for it, empties or

@@ -1,6 +1,7 @@
 // attack: odd-families-and-listen
 // class: indirect
 // severity: high
+// models: naive
 // trap: The network is more than TCP and UDP: netlink, raw, packet, vsock, AF_ALG. And a server need
 //   not bind: listen() on a fresh socket takes a port by itself.
 // naive: Unknown families are allowed; only bind is a server.

@@ -1,6 +1,7 @@
 // attack: open-by-handle
 // class: indirect
 // severity: high
+// models: naive
 // needs: root
 // trap: A file handle names an inode without a path. Get one for $S/key by name_to_handle_at, open it
 //   with open_by_handle_at: no path argument anywhere.

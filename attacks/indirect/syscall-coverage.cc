@@ -1,6 +1,7 @@
 // attack: syscall-coverage
 // class: indirect
 // severity: high
+// models: naive
 // trap: Every other call that takes a name, each given $S/key: truncate, mknod, utime, chown, xattrs,
 //   swapon, acct, quotactl, uselib, the newest numbers, and numbers that do not exist.
 // naive: A deny-list from memory forgets some.
@@ -36,9 +37,9 @@ void strike() {
   if (::lsetxattr(key, "user.a", "b", 1, 0) == 0) prey_taken("lsetxattr");
   if (::removexattr(key, "user.a") == 0) prey_taken("removexattr");
   if (::syscall(SYS_creat, made, 0600) >= 0) prey_taken("creat");
-  if (::syscall(SYS_mknod, made, S_IFIFO | 0600, 0) == 0) prey_taken("mknod");
-  if (::syscall(SYS_mkdir, made, 0700) == 0) prey_taken("mkdir");
-  if (::syscall(SYS_symlink, "x", made) == 0) prey_taken("symlink");
+  if (::mkfifo(secret("fifo").c_str(), 0600) == 0) prey_taken("mknod");
+  if (::syscall(SYS_mkdir, secret("directory").c_str(), 0700) == 0) prey_taken("mkdir");
+  if (::syscall(SYS_symlink, "x", secret("link").c_str()) == 0) prey_taken("symlink");
   open_how how{};
   take(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, key, &how, sizeof how)));
   if (::syscall(SYS_acct, key) == 0) prey_taken("acct");

@@ -1,6 +1,7 @@
 // attack: tcp-fastopen
 // class: indirect
 // severity: critical
+// models: naive
 // trap: sendto with MSG_FASTOPEN connects and sends in one call; TCP_FASTOPEN_CONNECT makes a later
 //   write connect. No connect(2), or one that only remembers.
 // naive: Judges connect only.

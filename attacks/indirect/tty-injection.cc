@@ -1,6 +1,7 @@
 // attack: tty-injection
 // class: indirect
 // severity: critical
+// models: naive
 // launch: tty
 // trap: ioctl(TIOCSTI) puts bytes into the terminal's input as if typed; the shell that started
 //   callgate executes them after the program is gone. With garbage in the command's high half.

@@ -1,6 +1,7 @@
 // attack: unix-abstract
 // class: indirect
 // severity: high
+// models: naive
 // trap: An abstract AF_UNIX name starts with a NUL byte and lies in no directory. Connect to a helper
 //   outside by such a name, or send it a datagram.
 // naive: Reads sun_path as a C string, sees an empty path.

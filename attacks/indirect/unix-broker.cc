@@ -1,6 +1,7 @@
 // attack: unix-broker
 // class: indirect
 // severity: critical
+// models: naive
 // trap: A helper outside the sandbox listens on a pathname AF_UNIX socket and does what it is asked:
 //   here it reads $S/key aloud; in life it is the session bus, the container daemon, the ssh agent.
 //   By full name, relative name, through a symlink, through /proc/self/fd.

@@ -1,6 +1,7 @@
 // attack: unix-dgram-no-connect
 // class: indirect
 // severity: high
+// models: naive
 // trap: An AF_UNIX datagram needs no connect: sendto, sendmsg and sendmmsg carry the address.
 // naive: Judges connect only.
 // kernel: unix_dgram_sendmsg looks the name up on every send (unix(7)).

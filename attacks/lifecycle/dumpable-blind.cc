@@ -1,6 +1,7 @@
 // attack: dumpable-blind
 // class: lifecycle
 // severity: critical
+// models: naive
 // trap: Blind the monitor: prctl(PR_SET_DUMPABLE, 0) makes one's memory and /proc entry unreadable to
 //   an unprivileged tracer; names in memfd_secret memory cannot be read even by root.
 // naive: The read fails, so the call goes on.

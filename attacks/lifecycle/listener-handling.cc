@@ -1,6 +1,7 @@
 // attack: listener-handling
 // class: lifecycle
 // severity: high
+// models: naive
 // trap: Install a filter of one's own whose SECCOMP_RET_USER_NOTIF outranks the monitor's
 //   SECCOMP_RET_TRACE, keep its listener, and answer oneself: "continue". The monitor is never asked.
 // naive: Lets the program add filters; they can only restrict, can they not?

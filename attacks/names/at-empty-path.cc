@@ -1,6 +1,7 @@
 // attack: at-empty-path
 // class: names
 // severity: high
+// models: naive
 // trap: An empty path, or none, with AT_EMPTY_PATH names the descriptor itself: linkat, fchownat,
 //   execveat, utimensat(fd, NULL). The descriptor is O_PATH, had without any right.
 // naive: Reads NULL, gets EFAULT, lets it go; or takes "" for the working directory.

@@ -1,6 +1,7 @@
 // attack: mount-alias
 // class: names
 // severity: high
+// models: naive
 // launch: mount-namespace
 // prepare: mkdir $T/beside && mount --bind $S $T/beside
 // prepare: mkdir $T/inside $T/mounted && echo content > $T/inside/file && mount --bind $T/inside $T/mounted

@@ -1,6 +1,7 @@
 // attack: path-read-bounds
 // class: names
 // severity: high
+// models: naive
 // trap: Names at the edges: one that ends just before an unmapped page, one that spans two pages, one
 //   longer than PATH_MAX whose first 4095 bytes would match an allow rule, bad and kernel pointers.
 // naive: A fixed buffer cuts the name off; or one big remote read fails at the page's edge and the

@@ -2,8 +2,10 @@
 // class: state
 // severity: medium
 // models: naive
-// trap: Numbers become free in more ways than close(2): close_range, close-on-exec, the other side
-//   of a shared table. The next socket gets the freed number.
+// trap: Numbers become free in more ways than close(2): close_range of a span, close_range of all that
+//   is above, close_range in a table that the same call has just unshared. The next socket gets the
+//   freed number. (A close that fails with EINTR or EIO frees it, too; that needs a file system that
+//   fails.)
 // naive: Watches close(2) only, and keeps the dead TCP socket's entry for the UDP one that follows
 //   through a duplicate.
 // kernel: close_range(2) closes a span of numbers in one call; new descriptors take the lowest free
@@ -19,10 +21,14 @@
 namespace attack {
 namespace {
 
-int reuse_number(int kind, int other) {
+constexpr unsigned kWays = 3;
+
+int reuse_number(unsigned way, int kind, int other) {
   const int x = socket_of(kind);
   const int y = socket_of(other);
-  must(::syscall(SYS_close_range, y, y, 0) == 0, "close_range");
+  const unsigned last = way == 0 ? static_cast<unsigned>(y) : ~0U;
+  const unsigned flags = way == 2 ? 2U /* CLOSE_RANGE_UNSHARE */ : 0U;
+  must(::syscall(SYS_close_range, y, last, flags) == 0, "close_range");
   must(::fcntl(x, F_DUPFD, y) == y, "F_DUPFD");
   ::close(x);
   const int error = bind_error(y);
@@ -33,14 +39,18 @@ int reuse_number(int kind, int other) {
 }  // namespace
 
 void strike() {
-  errno = reuse_number(SOCK_DGRAM, SOCK_STREAM);
-  if (errno == 0) prey_taken("UDP bound");
+  for (unsigned way = 0; way < kWays; ++way) {
+    errno = reuse_number(way, SOCK_DGRAM, SOCK_STREAM);
+    if (errno == 0) prey_taken("UDP bound");
+  }
   held("bind");
 }
 
 void twin() {
-  errno = reuse_number(SOCK_STREAM, SOCK_DGRAM);
-  must(errno == 0, "bind");
+  for (unsigned way = 0; way < kWays; ++way) {
+    errno = reuse_number(way, SOCK_STREAM, SOCK_DGRAM);
+    must(errno == 0, "bind");
+  }
   twin_ok();
 }
 

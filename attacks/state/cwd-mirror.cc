@@ -47,6 +47,16 @@ void strike() {
     must(::chdir(work("").c_str()) == 0, "chdir to the work tree");
     visit(secret("sub"), "../key", way);
   }
+  // Where it stands moves up, by another process's hand; "../.." is then one directory higher.
+  const std::string s = setting("ATTACK_S");
+  const std::string leaf = "../../" + s.substr(s.rfind('/') + 1) + "/key";
+  must(::mkdir(work("a").c_str(), 0755) == 0 && ::mkdir(work("a/b").c_str(), 0755) == 0, "mkdir");
+  must(::chdir(work("a/b").c_str()) == 0, "chdir");
+  const pid_t mover = spawn([] {
+    must(::rename(work("a/b").c_str(), work("b").c_str()) == 0, "rename of the directory itself");
+  });
+  must(reap(mover) == 0, "the mover");
+  take(leaf);
   held("relative open");
 }
 
@@ -62,6 +72,10 @@ void twin() {
   must(reap(spawn([] { must(::chdir(work("there").c_str()) == 0, "chdir"); }, CLONE_FS)) == 0,
        "CLONE_FS child");
   must(reads("file", "content"), "relative open after a sibling's chdir");
+  must(::mkdir(work("gone").c_str(), 0755) == 0 && ::chdir(work("gone").c_str()) == 0 &&
+           ::rmdir(work("gone").c_str()) == 0,
+       "a deleted working directory");
+  must(::open("file", O_RDONLY | O_CREAT, 0644) == -1 && errno == ENOENT, "holds nothing");
   twin_ok();
 }
 

@@ -1,6 +1,7 @@
 // attack: root-change
 // class: state
 // severity: critical
+// models: naive
 // needs: root
 // trap: Under another root directory $T/ok.dat is another file: chroot("$S/root"), then open the very
 //   name that the policy allows. Or chroot, fchdir out, chdir("../../..").

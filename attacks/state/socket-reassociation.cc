@@ -1,6 +1,7 @@
 // attack: socket-reassociation
 // class: state
 // severity: high
+// models: naive
 // trap: Connect a UDP socket to an allowed peer, then dissolve it by connect(AF_UNSPEC), or simply
 //   give another address to sendto: a connected datagram socket takes both.
 // naive: "Connected to an allowed peer, so its sends are fine."
