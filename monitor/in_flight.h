@@ -41,9 +41,9 @@ struct Retry {
   bool resolve = false;              // no optimism: walk the name
   bool pin = false;                  // through a pinned directory instead of the whole name
   int attempts = 0;
-  size_t progress = 0;               // SendOne, SignalOne: how many are done
-  pid_t signalled = 0;               // SignalOne: the latest of them
-  int64_t series = 0;                // SignalOne: what the call as a whole says, so far
+  size_t progress = 0;  // SendOne, SignalOne: how many are done
+  pid_t signalled = 0;  // SignalOne: the latest of them
+  int64_t series = 0;   // SignalOne: what the call as a whole says, so far
 };
 
 // A name that leads nowhere is replaced by one on which the kernel fails (stand_in.h): what it then
@@ -57,25 +57,25 @@ struct InFlight {
   After after = After::Finish;
   Abi abi = Abi::X86_64;
   const SyscallRow* row = nullptr;
-  bool redirected = false;             // registers differ from `original`
-  bool returns_itself = false;         // through the return stub: no exit stop is asked for
-  std::optional<Registers> original;   // always there when redirected
+  bool redirected = false;            // registers differ from `original`
+  bool returns_itself = false;        // through the return stub: no exit stop is asked for
+  std::optional<Registers> original;  // always there when redirected
   ArgumentArea::Slot slot;
-  std::vector<UniqueFd> pins;          // what /proc/<keeper>/fd/<n> leads to while the call runs
-  std::optional<Event> event;          // to be recorded with the result
+  std::vector<UniqueFd> pins;  // what /proc/<keeper>/fd/<n> leads to while the call runs
+  std::optional<Event> event;  // to be recorded with the result
   std::array<ErrorInStead, 2> errors;
-  Retry retry;                         // how this attempt was made
-  bool loop_is_genuine = false;        // OpenByName: ELOOP is the program's own
-  bool may_pin = false;                // OpenByName: EACCES may be the longer walk's fault
-  bool create_removed = false;         // OpenByName: O_CREAT was taken away from an existing file
-  bool exclusive_added = false;        // OpenByName: O_EXCL keeps the missing leaf from being a link
-  uint64_t device = 0;                 // Exec: identity of the object that was judged
+  Retry retry;                   // how this attempt was made
+  bool loop_is_genuine = false;  // OpenByName: ELOOP is the program's own
+  bool may_pin = false;          // OpenByName: EACCES may be the longer walk's fault
+  bool create_removed = false;   // OpenByName: O_CREAT was taken away from an existing file
+  bool exclusive_added = false;  // OpenByName: O_EXCL keeps the missing leaf from being a link
+  uint64_t device = 0;           // Exec: identity of the object that was judged
   uint64_t inode = 0;
-  SocketFacts facts;                   // Socket: what is being made or bound (`inode`)
-  uint64_t unshared = 0;               // Unshare: clone flags
-  bool whole_process = false;          // Landlock: every thread enters
-  uint64_t vector_address = 0;         // SendOne: the caller's mmsghdr array
-  size_t vector_count = 0;             // SendOne: its entries
+  SocketFacts facts;            // Socket: what is being made or bound (`inode`)
+  uint64_t unshared = 0;        // Unshare: clone flags
+  bool whole_process = false;   // Landlock: every thread enters
+  uint64_t vector_address = 0;  // SendOne: the caller's mmsghdr array
+  size_t vector_count = 0;      // SendOne: its entries
 };
 
 }  // namespace callgate
