@@ -62,7 +62,8 @@ bool contained(int dirfd, const std::string& path, int depth) {
   if (leads_inside(plain, O_NOFOLLOW) < 0) return false;
   const int object = leads_inside(plain, 0);
   if (object < 0) return false;
-  if (object == 0) return true;
+  // Nothing comes of a loop either; an oracle would walk it link by link, each time.
+  if (object == 0 || object == ELOOP) return true;
   // Perhaps a dangling link: what it names could be created.
   std::array<char, PATH_MAX> target;
   const long n = call(SYS_readlinkat, static_cast<uint64_t>(dirfd), at(plain.c_str()),
