@@ -94,6 +94,8 @@ std::string quote_pattern(std::string_view name) {
     if (kSpecial.find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
+  // At the end of a word these are taken for a slip: patterns are separated by blanks.
+  if (out.ends_with(',') || out.ends_with(';')) out.insert(out.size() - 1, 1, '\\');
   return out;
 }
 

@@ -1,5 +1,6 @@
 // A policy in words, for `callgate check --show`.
 #include <cstring>
+#include <set>
 
 #include "policy/policy_impl.h"
 
@@ -91,8 +92,10 @@ std::string paths_text(const Program& program) {
       "  deny (EACCES): whatever no line matches; stat is allowed\n";
   for (const PathRule& rule : program.paths) {
     add(&out, *rule.ruling.statement, verdict_text(rule.ruling) + ' ' + ops_text(rule.ops));
+    std::set<std::string> said;  // /lib and /usr/lib are often the same
     for (const Pattern& pattern : rule.patterns) {
-      out += "        " + escape_foreign(pattern.text()) + '\n';
+      const std::string text = escape_foreign(pattern.text());
+      if (said.insert(text).second) out += "        " + text + '\n';
     }
   }
   return out;

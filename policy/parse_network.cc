@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <utility>
@@ -65,6 +66,22 @@ bool mask(IpRange* range) {
   return changed;
 }
 
+// PolicyWorld::resolve_host says it with an errno.
+std::string why_not(int error) {
+  if (error == ENOENT) return "no such host is known";
+  if (error == EAGAIN) return "the name server does not answer";
+  const char* text = strerrordesc_np(error);
+  return text == nullptr ? "unknown error" : text;
+}
+
+// A port that was left without its address, as in "80" or ":80".
+std::string with_any_address(std::string_view text) {
+  if (text.starts_with(':')) text.remove_prefix(1);
+  const bool port =
+      !text.empty() && text.find_first_not_of("0123456789-") == std::string_view::npos;
+  return port ? "*:" + std::string(text) : std::string();
+}
+
 }  // namespace
 
 bool StatementParser::parse_prefix(const Word& word, std::string_view text, size_t offset, int most,
@@ -111,9 +128,8 @@ bool StatementParser::resolve_host(const Word& word, std::string_view host, cons
                                    NetRule* rule) {
   const auto found = context_.world.resolve_host(std::string(host));
   if (!found.ok() || found->empty()) {
-    const char* why = found.ok() ? "it has no address" : strerrordesc_np(found.error().code);
     return fail(word.column, "the host " + quoted(host) + " cannot be resolved: " +
-                                 (why == nullptr ? "unknown error" : why) +
+                                 (found.ok() ? "it has no address" : why_not(found.error().code)) +
                                  " (expected an address, or a name that resolves now)");
   }
   std::string addresses;
@@ -197,8 +213,9 @@ bool StatementParser::parse_ip_endpoint(const Word& word, NetRule* rule) {
       }
       return resolve_host(word, address, range, rule);
     }
-    return fail(word.column, quoted(address) + " is not an address (expected " +
-                                 std::string(kEndpointForm) + ')');
+    return fail(word.column,
+                quoted(text) + " is not an address (expected " + std::string(kEndpointForm) + ')',
+                with_any_address(text));
   }
   const Endpoint canonical = range.v6 ? Endpoint::v6(range.address, 0, 0) : Endpoint{};
   if (canonical.kind == Endpoint::Kind::V4) {

@@ -23,6 +23,21 @@ bool looks_like_operation(const Word& word) {
   return !word.text.empty();
 }
 
+// What a pattern that does not begin with a slash was probably meant to be.
+std::string absolute_form(std::string_view text) {
+  for (const std::string_view name : {"HOME", "USER", "UID", "CWD", "TMP", "PROGRAM"}) {
+    if (!text.starts_with('$') || !text.substr(1).starts_with(name)) continue;
+    const std::string_view rest = text.substr(1 + name.size());
+    if (rest.empty() || rest.front() == '/') {
+      return "${" + std::string(name) + '}' + std::string(rest);
+    }
+  }
+  while (text.starts_with("./")) text.remove_prefix(2);
+  // Where these come from, only their author knows.
+  if (text.starts_with("../") || text.starts_with('$') || text.empty()) return {};
+  return "${CWD}/" + std::string(text);
+}
+
 // The first directory in which the pattern's next name might be spelled otherwise; empty: none.
 std::string loose_directory(PolicyWorld& world, const Pattern& pattern) {
   std::string directory;
@@ -64,6 +79,11 @@ bool StatementParser::parse_path_ops(PathRule* rule) {
 }
 
 bool StatementParser::parse_path_pattern(const Word& word, PathRule* rule) {
+  if (is_keyword(word.text)) {
+    return fail(word.column, quoted(word.text) +
+                                 " is no pattern (expected a line of its own for "
+                                 "each statement)");
+  }
   Word expanded;
   bool known = true;
   if (!expand(word, &expanded, &known)) return false;
@@ -71,7 +91,7 @@ bool StatementParser::parse_path_pattern(const Word& word, PathRule* rule) {
   if (expanded.text.empty()) return fail(word.column, "the pattern is empty (expected a path)");
   std::vector<Pattern> patterns;
   if (auto mistake = parse_pattern(expanded, &patterns)) {
-    if (!mistake->suggestion.empty()) mistake->suggestion = "${CWD}/" + word.text;
+    if (!mistake->suggestion.empty()) mistake->suggestion = absolute_form(word.text);
     return fail(std::move(*mistake));
   }
   for (const Pattern& pattern : patterns) {

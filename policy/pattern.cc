@@ -40,6 +40,19 @@ size_t braces_of(std::string_view text) {
   return count;
 }
 
+// "path deny /a, /b" would speak of a name that ends in a comma, and of no /a.
+std::optional<Mistake> find_separator(const Word& word) {
+  const std::string& text = word.text;
+  if (text.empty() || (text.back() != ',' && text.back() != ';')) return std::nullopt;
+  const size_t last = text.size() - 1;
+  const size_t before = text.find_last_not_of('\\', last - 1);
+  const size_t backslashes = last - (last == 0 || before == std::string::npos ? 0 : before + 1);
+  if (backslashes % 2 == 1) return std::nullopt;
+  return at(word, last,
+            quoted(text.substr(last)) + " ends a pattern (expected a blank between patterns, a " +
+                "line for each statement; \\" + text.back() + " for the character itself)");
+}
+
 struct Braces {
   size_t open = std::string::npos;
   std::vector<size_t> cuts;  // the top-level commas and the closing brace
@@ -127,7 +140,7 @@ std::optional<Mistake> parse_components(const Word& word, Pattern* out) {
 std::string escape_pattern(std::string_view literal) {
   std::string out;
   for (const char c : literal) {
-    if (std::string_view("\\*?[]{},!$~").find(c) != std::string_view::npos) out += '\\';
+    if (std::string_view("\\*?[]{},;!$~").find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   return out;
@@ -190,6 +203,7 @@ std::optional<Mistake> expand_braces(const Word& word, std::vector<Word>* out) {
 
 std::optional<Mistake> parse_pattern(const Word& word, std::vector<Pattern>* out) {
   std::vector<Word> words;
+  if (auto mistake = find_separator(word)) return mistake;
   if (auto mistake = expand_braces(word, &words)) return mistake;
   for (const Word& one : words) {
     if (!one.text.starts_with('/')) {

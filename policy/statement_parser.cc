@@ -1,5 +1,6 @@
 #include "policy/statement_parser.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -15,6 +16,10 @@ constexpr std::array<std::string_view, 3> kUsableVerdicts = {"allow", "deny", "k
 constexpr int kLastErrno = 133;
 
 }  // namespace
+
+bool is_keyword(std::string_view word) {
+  return std::find(kKeywords.begin(), kKeywords.end(), word) != kKeywords.end();
+}
 
 std::string warning_at(const SourcePosition& position, const std::string& text) {
   return escape_foreign(position.file) + ':' + std::to_string(position.line) + ':' +

@@ -29,6 +29,9 @@ struct ParseContext {
 // hosts do not have, and the built-in list is nobody's to change.
 enum class Remarks : uint8_t { All, NotMissing, None };
 
+// Whether a statement can begin with this word.
+bool is_keyword(std::string_view word);
+
 class StatementParser {
  public:
   StatementParser(ParseContext& context, const Line& line, SourcePosition position,

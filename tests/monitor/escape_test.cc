@@ -57,6 +57,7 @@ TEST(QuotePattern, EscapesWhatTheLanguageReadsAsSomethingElse) {
   EXPECT_EQ(quote_pattern("/etc/passwd"), "/etc/passwd");
   EXPECT_EQ(quote_pattern("/a b/*?[x]{y}\\#$\""), "/a\\ b/\\*\\?\\[x\\]\\{y\\}\\\\\\#\\$\\\"");
   EXPECT_EQ(quote_pattern("/a\nb\xff"), "/a?b?");
+  EXPECT_EQ(quote_pattern("/a,b;c,"), "/a,b;c\\,");
 }
 
 }  // namespace

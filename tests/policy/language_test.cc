@@ -12,6 +12,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 TEST(Mistakes, ShowTheLineACaretAndTheNearestWord) {
@@ -49,6 +50,32 @@ TEST(Mistakes, ShowTheLineACaretAndTheNearestWord) {
       "       ^\n");
 }
 
+TEST(Mistakes, SuggestWhatCanBeMeant) {
+  const struct {
+    const char* text;
+    const char* suggestion;
+  } kCases[] = {{"path allow $HOME/x", "${HOME}/x"},
+                {"path allow $TMP", "${TMP}"},
+                {"path allow ./src/*", "${CWD}/src/*"},
+                {"network allow tcp connect 80", "*:80"},
+                {"network allow tcp :80-90", "*:80-90"}};
+  for (const auto& one : kCases) {
+    EXPECT_THAT(mistake_in(one.text),
+                HasSubstr("did you mean \"" + std::string(one.suggestion) + "\"?"))
+        << one.text;
+  }
+  for (const char* text : {"path allow ../x", "path allow $HOMES/x"}) {
+    EXPECT_THAT(mistake_in(text), Not(HasSubstr("did you mean"))) << text;
+  }
+}
+
+TEST(Mistakes, AreNoneWhereASeparatorIsEscaped) {
+  for (const char* text : {"path deny /a\\, /b", "path deny /a\\; /b", "path deny /{a,}",
+                           "path deny /a,b /c;d", "path deny /a\\\\\\, /b"}) {
+    EXPECT_EQ(mistake_in(text), "") << text;
+  }
+}
+
 TEST(Mistakes, PointAtTheByteThatIsWrong) {
   const struct {
     const char* text;
@@ -56,6 +83,11 @@ TEST(Mistakes, PointAtTheByteThatIsWrong) {
   } kCases[] = {
       {"allow /x", "p.policy:1:1: unknown statement \"allow\""},
       {"path", "p.policy:1:5: the verdict is missing"},
+      {"path deny /a, /b", "p.policy:1:13: \",\" ends a pattern (expected a blank between"},
+      {"path deny /a; path deny /b", "p.policy:1:13: \";\" ends a pattern"},
+      {"path deny /a\\\\, /b", "p.policy:1:15: \",\" ends a pattern"},
+      {"network deny unix /a, /b", "p.policy:1:21: \",\" ends a pattern"},
+      {"path allow /a network deny all", "p.policy:1:15: \"network\" is no pattern"},
       {"path deny as EPREM /x", "p.policy:1:14: unknown errno \"EPREM\""},
       {"path allow as EPERM /x", "p.policy:1:12: only deny can say `as`"},
       {"path allow read write /x", "p.policy:1:17: \"write\" is no pattern"},
