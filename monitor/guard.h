@@ -26,7 +26,6 @@
 #include "monitor/tracee_memory.h"
 #include "policy/policy.h"
 
-
 namespace callgate {
 
 struct OpenRequest;
@@ -113,6 +112,7 @@ class Guard {
   bool is_area(const Place& place) const;
   bool is_own_file(std::string_view name) const;
   bool holds_own_file(const Place& place) const;
+  static Decision own_refusal(PathOps ops);
   std::string own_reason(const Decision& decision, const Place& place) const;
   std::optional<Decision> widens(const Place& from, const Place& to) const;
   Result<std::string> way_to(Task& task, int fd);

@@ -78,10 +78,12 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
     if (to.exists()) new_ops = new_ops | PathOp::Delete;
     decision = judge(old_ops, from);
     if (decision.allowed()) decision = judge(new_ops, to);
-    if (holds_own_file(from) || (exchange && holds_own_file(to))) decision = Decision{};
+    if (holds_own_file(from) || (exchange && holds_own_file(to))) {
+      decision = own_refusal(PathOp::Delete);
+    }
   } else {
     // A second name would be no own file's any more.
-    decision = is_own_file(from.name) ? Decision{} : judge(PathOp::Create, to);
+    decision = is_own_file(from.name) ? own_refusal(PathOp::Create) : judge(PathOp::Create, to);
   }
   if (!decision.allowed()) return decision;
   auto wider = widens(from, to);

@@ -153,6 +153,11 @@ SessionResult failure(std::string message) {
 
 SessionResult run_session(const SessionOptions& options, const Policy& policy,
                           const std::function<std::unique_ptr<EventSink>()>& make_sink) {
+  if (::access("/proc/self/maps", R_OK) != 0) {
+    return failure(
+        "/proc is not there, and callgate reads in it what programs do: "
+        "mount -t proc proc /proc");
+  }
   auto area = ArgumentArea::create();
   if (!area.ok()) {
     return failure(std::string("the argument area cannot be made: ") +
