@@ -114,6 +114,7 @@ class Guard {
   bool holds_own_file(const Place& place) const;
   static Decision own_refusal(PathOps ops);
   std::string own_reason(const Decision& decision, const Place& place) const;
+  std::string granting_alike(const Place& from, const Place& to, PathOp wider) const;
   std::optional<Decision> widens(const Place& from, const Place& to) const;
   Result<std::string> way_to(Task& task, int fd);
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
