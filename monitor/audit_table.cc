@@ -142,6 +142,7 @@ void AuditTable::add_denied(const Event& event) {
     if (event.rule != nullptr) {
       denied.rule =
           "by " + escape_line(event.rule->where()) + ": " + escape(event.rule->text, kNameLimit);
+      if (!event.reason.empty()) denied.rule += " (" + escape_line(event.reason) + ")";
     } else if (event.reason.empty()) {
       denied.rule = "no statement matches it";
     } else {
@@ -282,8 +283,8 @@ std::string AuditTable::tree_text() const {
            " of processes beyond those remembered\n";
   }
   if (executions_beyond_ > 0) {
-    out += "  and " + plural(executions_beyond_, "more program executed", "more programs executed") +
-           "\n";
+    out += "  and " +
+           plural(executions_beyond_, "more program executed", "more programs executed") + "\n";
   }
   return out;
 }

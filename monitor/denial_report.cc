@@ -114,7 +114,10 @@ std::optional<std::string> network_statement(const Event& event) {
 
 std::string cause_text(const Event& event) {
   if (event.rule != nullptr) {
-    return "by " + escape_line(event.rule->where()) + ": " + escape(event.rule->text, kRuleLimit);
+    const std::string why =
+        event.reason.empty() ? "" : " (" + escape_line(event.reason.substr(0, kRuleLimit)) + ")";
+    return "by " + escape_line(event.rule->where()) + ": " + escape(event.rule->text, kRuleLimit) +
+           why;
   }
   if (!event.reason.empty()) {
     return "by callgate itself: " + escape_line(event.reason.substr(0, kRuleLimit));
@@ -137,6 +140,9 @@ std::string distinct_key(const Event& event) {
 }  // namespace
 
 std::optional<std::string> allowing_statement(const Event& event) {
+  if (!event.remedy.empty()) {
+    return event.remedy.size() > kStatementLimit ? std::nullopt : std::optional(event.remedy);
+  }
   // What callgate refuses on its own account no statement allows.
   if (event.rule == nullptr && !event.reason.empty()) return std::nullopt;
   if (event.rule != nullptr && event.rule->text.starts_with("syscall")) {

@@ -34,16 +34,17 @@ struct Event {
   std::string call_site;  // "libc.so.6+0x10f2b3 syscall" when asked for; else empty
 
   Kind kind = Kind::Other;
-  std::string operation;  // "read", "write,create", "tcp connect", "signal 9", "execute"
+  std::string operation;        // "read", "write,create", "tcp connect", "signal 9", "execute"
   std::vector<Object> objects;  // none, one or two (rename, link)
 
   Verdict verdict = Verdict::Allow;
   const Statement* rule = nullptr;  // the deciding statement; null: nothing matched
-  std::string reason;               // why, when no statement says it: "mount API", "unreadable memory"
-  bool would_deny = false;          // audit --policy: runs, but the policy would have refused
-  bool lookup_failed = false;       // the name led nowhere (ENOENT, ENOTDIR ...)
-  bool log = false;                 // the deciding statement asked to be logged
-  int64_t result = 0;               // what the program saw: value, or -errno
+  std::string reason;          // why, when no statement says it: "mount API", "unreadable memory"
+  std::string remedy;          // what would allow it, where operation and objects do not say so
+  bool would_deny = false;     // audit --policy: runs, but the policy would have refused
+  bool lookup_failed = false;  // the name led nowhere (ENOENT, ENOTDIR ...)
+  bool log = false;            // the deciding statement asked to be logged
+  int64_t result = 0;          // what the program saw: value, or -errno
 };
 
 // Life of a process, for the tree of executed programs.

@@ -26,7 +26,6 @@
 #include "monitor/tracee_memory.h"
 #include "policy/policy.h"
 
-
 namespace callgate {
 
 struct OpenRequest;
@@ -114,7 +113,9 @@ class Guard {
   bool is_area(const Place& place) const;
   bool is_own_file(std::string_view name) const;
   bool holds_own_file(const Place& place) const;
+  static Decision own_refusal(PathOps ops);
   std::string own_reason(const Decision& decision, const Place& place) const;
+  std::string granting_alike(const Place& from, const Place& to, PathOp wider) const;
   std::optional<Decision> widens(const Place& from, const Place& to) const;
   Result<std::string> way_to(Task& task, int fd);
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);

@@ -4,6 +4,7 @@
 #include <linux/fs.h>
 #include <sys/stat.h>
 
+#include "monitor/escape.h"
 #include "monitor/guard.h"
 #include "monitor/named.h"
 #include "monitor/stand_in.h"
@@ -78,15 +79,19 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
     if (to.exists()) new_ops = new_ops | PathOp::Delete;
     decision = judge(old_ops, from);
     if (decision.allowed()) decision = judge(new_ops, to);
-    if (holds_own_file(from) || (exchange && holds_own_file(to))) decision = Decision{};
+    if (holds_own_file(from) || (exchange && holds_own_file(to))) {
+      decision = own_refusal(PathOp::Delete);
+    }
   } else {
     // A second name would be no own file's any more.
-    decision = is_own_file(from.name) ? Decision{} : judge(PathOp::Create, to);
+    decision = is_own_file(from.name) ? own_refusal(PathOp::Create) : judge(PathOp::Create, to);
   }
   if (!decision.allowed()) return decision;
   auto wider = widens(from, to);
-  if (!wider && exchange) wider = widens(to, from);
+  const bool back = !wider && exchange;
+  if (back) wider = widens(to, from);
   if (!wider) return decision;
+  event.remedy = back ? granting_alike(to, from, wider->op) : granting_alike(from, to, wider->op);
   event.reason = "the new name would grant " + std::string(path_op_name(wider->op)) +
                  ", which the old one does not";
   wider->verdict = Verdict::Deny;
@@ -118,6 +123,21 @@ Answer Guard::redirect_pair(Task& task, const Stop& stop, Named& from, Named& to
 std::optional<Decision> Guard::widens(const Place& from, const Place& to) const {
   if (from.nameless) return std::nullopt;
   return policy_.widens(from.name, to.name, from.is_directory());
+}
+
+// The statement that grants the old name what the new one is granted already: below a directory all
+// of it, of a file what it lacks.
+std::string Guard::granting_alike(const Place& from, const Place& to, PathOp wider) const {
+  PathOps ops = wider;
+  for (int i = 0; i < kPathOpCount; ++i) {
+    const auto op = static_cast<PathOp>(i);
+    const bool lacks = from.is_directory() || !policy_.path(op, from.name).allowed();
+    if (lacks && policy_.path(op, to.name).allowed()) ops = ops | op;
+  }
+  // It is granted where no rule speaks of it, and would be worth a stop where one does.
+  if (wider != PathOp::Stat) ops = ops - PathOps(PathOp::Stat);
+  return "path allow " + ops_text(ops) + " " + quote_pattern(from.name) +
+         (from.is_directory() ? "/" : "");
 }
 
 }  // namespace callgate

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <climits>
 
 #include "monitor/guard.h"
@@ -156,7 +157,7 @@ bool Guard::is_area(const Place& place) const {
 
 Decision Guard::judge_name(PathOps ops, std::string_view name) const {
   constexpr PathOps kChanges{PathOp::Write, PathOp::Create, PathOp::Delete, PathOp::Attributes};
-  if (!(ops & kChanges).empty() && is_own_file(name)) return Decision{};
+  if (!(ops & kChanges).empty() && is_own_file(name)) return own_refusal(ops & kChanges);
   return policy_.path(ops, name);
 }
 
@@ -172,10 +173,19 @@ bool Guard::holds_own_file(const Place& place) const {
                      [&](const std::string& file) { return file.starts_with(place.name + "/"); });
 }
 
+// No statement's: callgate's own, for the first of these operations.
+Decision Guard::own_refusal(PathOps ops) {
+  Decision decision;
+  decision.op = static_cast<PathOp>(std::countr_zero(ops.bits()));
+  return decision;
+}
+
 std::string Guard::own_reason(const Decision& decision, const Place& place) const {
   if (decision.allowed() || decision.rule != nullptr) return {};
   if (place.foreign) return kForeignReason;
   if (is_area(place)) return kAreaReason;
+  // What the policy does not grant either is its to explain, and to mend.
+  if (!policy_.path(decision.op, place.name).allowed()) return {};
   return is_own_file(place.name) || holds_own_file(place) ? kOwnFileReason : std::string();
 }
 
@@ -183,8 +193,6 @@ std::optional<Event> Guard::kept(Event event, bool log) const {
   return options_.observe_all || log ? std::optional(std::move(event)) : std::nullopt;
 }
 
-// Where the tracee will find what this descriptor stands for: by way of the keeper. The descriptor
-// stays in the flight.
 // A name that leads to what is pinned. No keeper lies in a domain that the task made with Landlock:
 // there it is the object's own name, which nobody can change, since all others are held.
 Result<std::string> Guard::way_to(Task& task, int fd) {

@@ -17,6 +17,7 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "arch/unique_fd.h"
@@ -87,10 +88,15 @@ Result<std::string> RealWorld::read_file(const std::string& path) {
 }
 
 std::string profile_directory() {
-  std::string directory = environment_variable("CALLGATE_PROFILES");
-  if (!directory.empty()) return directory;
-  directory = CALLGATE_PROFILE_DIR;
-  return is_directory(directory) ? directory : std::string(CALLGATE_SOURCE_PROFILE_DIR);
+  std::string chosen = environment_variable("CALLGATE_PROFILES");
+  if (!chosen.empty()) return chosen;
+  const auto self = RealWorld().canonical("/proc/self/exe");
+  const std::string program = self.ok() ? *self : std::string();
+  if (program.starts_with(CALLGATE_BUILD_DIR "/")) return CALLGATE_SOURCE_PROFILE_DIR;
+  // Beside the directory that holds bin/, so that an installed tree can move.
+  const std::filesystem::path prefix = std::filesystem::path(program).parent_path().parent_path();
+  chosen = prefix / CALLGATE_DATA_SUBDIR / "callgate/profiles";
+  return !program.empty() && is_directory(chosen) ? chosen : CALLGATE_PROFILE_DIR;
 }
 
 Result<std::string> RealWorld::read_profile(const std::string& name) {

@@ -27,7 +27,8 @@ class RealWorld : public PolicyWorld {
   std::string program_;
 };
 
-// $CALLGATE_PROFILES, else the installed directory, else the source tree's.
+// $CALLGATE_PROFILES; for what runs in the build tree the source's; else those installed with the
+// program, wherever that was moved to.
 std::string profile_directory();
 
 // The file that execvp would run for this word; ENOENT, or EACCES when only unusable ones exist.

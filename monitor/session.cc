@@ -199,6 +199,11 @@ std::optional<Launch> prepare_launch(const SessionOptions& options, const Policy
 
 SessionResult run_session(const SessionOptions& options, const Policy& policy,
                           const std::function<std::unique_ptr<EventSink>()>& make_sink) {
+  if (::access("/proc/self/maps", R_OK) != 0) {
+    return failure(
+        "/proc is not there, and callgate reads in it what programs do: "
+        "mount -t proc proc /proc");
+  }
   auto area = ArgumentArea::create();
   if (!area.ok()) return failure("the argument area cannot be made", area.error().code);
   auto program = make_channel();  // a: the program's process, b: the monitor

@@ -26,6 +26,7 @@
 #include "arch/unique_fd.h"
 #include "monitor/argument_area.h"
 #include "monitor/cli/say.h"
+#include "monitor/proc_files.h"
 
 namespace callgate::cli {
 namespace {
@@ -122,7 +123,15 @@ std::optional<Finding> answer_stop(pid_t child) {
 std::optional<Finding> trace_child(pid_t child, const UniqueFd& gate) {
   constexpr long kOptions = PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
   if (ptrace(PTRACE_SEIZE, child, 0, kOptions) < 0) {
-    return Finding{State::Broken, failed("PTRACE_SEIZE of our own child", errno),
+    const int error = errno;
+    const auto self = read_task_status(getpid());
+    if (self.ok() && self->tracer != 0) {
+      return Finding{State::Broken, failed("PTRACE_SEIZE of our own child", error),
+                     "process " + std::to_string(self->tracer) +
+                         " traces us (another callgate, strace, a debugger), and nothing has two "
+                         "tracers: start callgate outside of it"};
+    }
+    return Finding{State::Broken, failed("PTRACE_SEIZE of our own child", error),
                    "something forbids ptrace: kernel.yama.ptrace_scope=3 (until the next boot), a "
                    "container without the call (--cap-add SYS_PTRACE, or a profile that permits "
                    "ptrace), or SELinux (setsebool deny_ptrace off)"};
@@ -199,8 +208,9 @@ Finding probe_argument_area() {
               "raise the limits (sysctl kernel.shmmax, kernel.shmall, kernel.shmmni) or the "
               "memory limit; the kernel needs CONFIG_SYSVIPC"};
     case 2:
-      return {State::Broken, "shared memory cannot be attached at 0x70000000",
-              "vm.mmap_min_addr lies above it, or something else is mapped there"};
+      return {
+          State::Broken, "shared memory cannot be attached at 0x70000000",
+          "lower vm.mmap_min_addr if it lies above; under another callgate that place is taken"};
     default:
       return {State::Broken, "memory that is attached read-only can be made writable",
               "this kernel does not keep what sealing needs; use another"};

@@ -1,9 +1,12 @@
 #include "monitor/cli/program_run.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "monitor/cli/say.h"
 #include "monitor/escape.h"
+#include "monitor/policy_world.h"
 
 namespace callgate::cli {
 namespace {
@@ -18,6 +21,18 @@ std::string_view model_name(Model model) {
       return "sealed";
   }
   return "";
+}
+
+// What `error` of an execve may come of, where a look tells; else nothing.
+std::string hint(const std::string& word, int error) {
+  if (error == ENOENT && word.find('/') == std::string::npos) return " (it is not in $PATH)";
+  const auto found = find_program(word);
+  struct stat info {};
+  if (!found.ok() || ::stat(found->c_str(), &info) != 0) return {};
+  if (error == ENOENT) return " (it is there, but the interpreter or loader that it names is not)";
+  if (error != EACCES) return {};
+  if (S_ISDIR(info.st_mode)) return " (it is a directory)";
+  return ::access(found->c_str(), X_OK) == 0 ? "" : " (it is not executable: chmod +x)";
 }
 
 }  // namespace
@@ -68,7 +83,8 @@ int exit_status(const SessionOptions& session, const SessionResult& result) {
     if (!result.message.empty()) {
       say(result.message);
     } else if (result.exec_errno != 0) {
-      say("cannot run '" + escape(session.argv.front()) + "': " + error_text(result.exec_errno));
+      say("cannot run '" + escape(session.argv.front()) + "': " + error_text(result.exec_errno) +
+          hint(session.argv.front(), result.exec_errno));
     } else {
       say("nothing was started");
     }

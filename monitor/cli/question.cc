@@ -245,8 +245,11 @@ std::variant<Question, QuestionMistake> parse_question(const std::vector<std::st
     known.emplace_back(path_op_name(static_cast<PathOp>(i)));
   }
   for (const NetFamily family : kFamilies) known.emplace_back(net_family_name(family));
+  std::string expected;
+  for (const std::string& word : known) expected += (expected.empty() ? "" : ", ") + word;
   return QuestionMistake{in_quotes(words[0]) + " is no operation and no socket family" +
-                         did_you_mean(words[0], known)};
+                         did_you_mean(words[0], known) + "\nexpected one of: " + expected +
+                         "; as in `read /etc/passwd` or `tcp connect 1.2.3.4:80`"};
 }
 
 }  // namespace callgate::cli

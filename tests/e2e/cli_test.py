@@ -90,6 +90,9 @@ class Commands(support.WorldTest):
         outcome = self.call("explain", policy, "tcp", "connect", "11.1.2.3:443")
         self.assertIn("denied", outcome.text)
         self.assertIn("network allow", outcome.text)
+        outcome = self.call("explain", policy, "/etc/passwd")
+        self.assertStatus(outcome, 2)
+        self.assertSays(outcome, "expected one of", "read", "tcp")
         outcome = self.call("explain", policy, "raed", "/etc/passwd")
         self.assertIn("read", outcome.errors)
 
@@ -102,6 +105,43 @@ class Commands(support.WorldTest):
             explained = self.call("explain", policy, operation, self.work / leaf)
             ran = self.run_gated(policy, ["python3", "-Sc", program])
             self.assertEqual("denied" in explained.text, ran.status != 0, f"{leaf} {operation}\n{explained}\n{ran}")
+
+    def test_why_a_program_cannot_be_run(self):
+        policy = self.policy(ALLOW_ALL)
+        for name, text, mode in (("plain", "x", 0o644), ("astray", "#!/nonexistent/interpreter\n", 0o755)):
+            (self.work / name).write_text(text)
+            (self.work / name).chmod(mode)
+        for program, status, words in (("nosuchprogram", 127, "it is not in $PATH"), ("./nosuch", 127, "No such file"),
+                                       ("./plain", 126, "chmod +x"), ("./astray", 127, "interpreter"),
+                                       ("/tmp", 126, "it is a directory")):
+            with self.subTest(program):
+                outcome = self.run_gated(policy, [program])
+                self.assertStatus(outcome, status)
+                self.assertIn(words, outcome.errors)
+
+    def test_standard_output_that_is_closed_is_no_success(self):
+        for words in ("--help", "doctor"):
+            outcome = support.run(["sh", "-c", f'exec "$0" {words} >&-', CALLGATE])
+            self.assertNotEqual(outcome.status, 0, f"\n{outcome}")
+            self.assertIn("cannot write to standard output", outcome.errors)
+
+    def test_without_proc_nothing_is_started_and_the_cure_is_said(self):
+        script = 'mount -t tmpfs none /proc && "$0" run --policy "$1" -- echo on; echo $?'
+        outcome = support.run(["unshare", "-rm", "sh", "-c", script, CALLGATE, self.policy(ALLOW_ALL)])
+        if "125" not in outcome.text.split():
+            if "unshare" in outcome.errors or "mount" in outcome.errors.split("callgate")[0]:
+                self.skipTest(f"no mount namespace to be had: {outcome.errors.strip()}")
+        self.assertEqual(outcome.text, "125\n", f"\n{outcome}")
+        self.assertSays(outcome, "/proc is not there", "mount -t proc proc /proc")
+
+    def test_inside_of_another_callgate_both_say_who_traces(self):
+        policy = self.policy(ALLOW_ALL)
+        outcome = self.run_gated(policy, [CALLGATE, "run", "--policy", policy, "--", "true"])
+        self.assertStatus(outcome, 125)
+        self.assertSays(outcome, "traces callgate itself")
+        outcome = self.run_gated(policy, [CALLGATE, "doctor"])
+        self.assertStatus(outcome, 1)
+        self.assertIn("start callgate outside of it", outcome.text)
 
     def test_doctor(self):
         outcome = self.call("doctor")

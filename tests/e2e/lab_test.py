@@ -314,6 +314,21 @@ class Installed(LabTest):
         self.assertStatus(outcome, 0)
         self.assertNothingLeft()
 
+    def test_all_that_is_shipped_is_where_debian_puts_it(self):
+        shipped = {"bin/callgate", "share/doc/callgate/README.md", "share/doc/callgate/LICENSE"}
+        shipped |= {f"share/callgate/profiles/{file.name}" for file in (SOURCE / "policy/profiles").iterdir()}
+        shipped |= {f"share/doc/callgate/{file.name}" for file in (SOURCE / "docs").glob("*.md")}
+        self.assertEqual([name for name in sorted(shipped) if not (self.prefix / name).is_file()], [])
+
+    def test_profiles_are_those_installed_with_the_program(self):
+        profile = self.prefix / "share/callgate/profiles/only-here.policy"
+        profile.write_text("path allow read /etc/hostname\n")
+        self.addCleanup(profile.unlink)
+        outcome = run([self.callgate, "explain", "only-here", "read", "/etc/hostname"])
+        self.assertStatus(outcome, 0)
+        self.assertIn("profile:only-here:1", outcome.text)
+        self.assertStatus(run([CALLGATE, "check", "only-here"]), 1)
+
     def test_works_in_a_staging_directory(self):
         self.install("--prefix", "/usr", DESTDIR=str(self.home / "stage"))
         outcome = self.lab("run", "dirfd-ignored", "--model", "sealed",

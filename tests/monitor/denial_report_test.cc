@@ -107,6 +107,17 @@ TEST(DenialText, NamesBothObjectsOfARename) {
   EXPECT_THAT(denial_text(event), HasSubstr("to allow: path allow delete,create /tmp/a /tmp/b\n"));
 }
 
+TEST(DenialText, SaysWhatANewNameWouldGrantAndOffersItForTheOldOne) {
+  Event event = denial("/a/f");
+  event.operation = "create";
+  event.objects.push_back({"/b/f", "/b/f", {}});
+  event.reason = "the new name would grant read, which the old one does not";
+  event.remedy = "path allow read /a/f";
+  EXPECT_THAT(denial_text(event),
+              EndsWith(" (the new name would grant read, which the old one does not); to allow: "
+                       "path allow read /a/f\n"));
+}
+
 TEST(DenialText, SaysSocketsInTheWordsOfTheLanguage) {
   EXPECT_EQ(allowing_statement(connection("tcp connect", "1.2.3.4:80")),
             "network allow tcp connect 1.2.3.4:80");
