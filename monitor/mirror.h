@@ -25,6 +25,9 @@ namespace callgate {
 struct AddressSpace {
   enum class Area : uint8_t { Unmapped, Mapped, Failed };
   Area area = Area::Unmapped;
+  // It was mapped while others shared this memory: a fork of theirs that was under way may have
+  // copied it from before.
+  bool copies_doubted = false;
 };
 struct DescriptorTable {};  // identity only: who shares one with whom
 struct FsContext {};        // working directory, root and umask: identity only
@@ -113,7 +116,7 @@ class Mirror {
   std::unordered_map<pid_t, ProcessEntry> processes_;
   std::unordered_map<uint64_t, SocketFacts> sockets_;
   bool any_domain_ = false;  // somebody has called landlock_restrict_self
-  NaiveMirror naive_;  // for the model of that name alone
+  NaiveMirror naive_;        // for the model of that name alone
 };
 
 }  // namespace callgate
