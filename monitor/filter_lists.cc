@@ -61,6 +61,7 @@ constexpr uint32_t kRefusedCommands[] = {
     0x8010b70b, 0x8010b70c,                  // NS_MNT_GET_NEXT, PREV
     0x894C,                                  // SIOCGSKNS
     0xaa00,                                  // USERFAULTFD_IOC_NEW, of /dev/userfaultfd
+    0x40186f04,                              // OCFS2_IOC_REFLINK: two names, in memory
 };
 // Who gets a descriptor's signals.
 constexpr uint32_t kOwnerCommands[] = {0x8901, 0x8902};  // FIOSETOWN, SIOCSPGRP
@@ -71,6 +72,9 @@ constexpr uint32_t kAttributeCommands[] = {
     0x401c5820,              // FS_IOC_FSSETXATTR
     0x800c6613,              // FS_IOC_SET_ENCRYPTION_POLICY
     0x40806685,              // FS_IOC_ENABLE_VERITY
+    0x40086604, 0x40046604,  // EXT4_IOC_SETVERSION, EXT4_IOC32_SETVERSION
+    0x40047211,              // FAT_IOCTL_SET_ATTRIBUTES
+    0x4008941a,              // BTRFS_IOC_SUBVOL_SETFLAGS
 };
 // btrfs commands that make or remove a name which stands in memory: SNAP_CREATE, SUBVOL_CREATE,
 // SNAP_DESTROY, and their second versions.
@@ -107,6 +111,11 @@ std::vector<Clause> ioctl_clauses(const SyscallRow& row, const FilterInputs& inp
   for (uint32_t c : kRefusedCommands) clauses.push_back({{int_is(command, c)}, refuse(EPERM)});
   // XFS_IOC_PATH_TO_FSHANDLE .. OPEN_BY_HANDLE: 'X', 104..107, in all their sizes.
   clauses.push_back({{bits_are(command, 0xfffc, 0x5868)}, refuse(EPERM)});
+  // READLINK, ATTRLIST and ATTRMULTI_BY_HANDLE; and btrfs's TREE_SEARCH and SEND, which read what
+  // is in other files.
+  for (uint32_t number : {0x586cu, 0x587au, 0x587bu, 0x9411u, 0x9426u}) {
+    clauses.push_back({{bits_are(command, 0xffff, number)}, refuse(EPERM)});
+  }
   clauses.push_back(
       {{bits_are(command, 0xfffffff0, 0xff00)}, refuse(EPERM)});  // PIDFD_GET_*_NAMESPACE
   for (uint32_t c : kOwnerCommands) clauses.push_back({{int_is(command, c)}, kTrace});
@@ -216,9 +225,10 @@ std::vector<Clause> condition_clauses(const RowPlan& plan, const FilterInputs& i
     case Condition::SourceRoute: {
       std::vector<Clause> clauses;
       for (const SocketOption& option : routing_options(row.name == "getsockopt")) {
-        clauses.push_back({{int_is(row.argument(Role::Which), static_cast<uint32_t>(option.level)),
-                            int_is(row.argument(Role::Command), static_cast<uint32_t>(option.name))},
-                           gate});
+        clauses.push_back(
+            {{int_is(row.argument(Role::Which), static_cast<uint32_t>(option.level)),
+              int_is(row.argument(Role::Command), static_cast<uint32_t>(option.name))},
+             gate});
       }
       return clauses;
     }

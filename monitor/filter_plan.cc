@@ -23,7 +23,7 @@ bool need_present(const SyscallRow& row, const FilterInputs& inputs) {
       if (row.operation == Operation::Open) return needs.stat;
       // A new name may widen any right that depends on the name.
       if (row.operation == Operation::Link || row.operation == Operation::Rename) {
-        return needs.attributes || needs.execute || needs.stat;
+        return needs.attributes || needs.execute || needs.stat || needs.sockets;
       }
       return false;
     case Need::Attributes:

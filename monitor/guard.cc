@@ -187,6 +187,8 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
       return address_call(task, stop);
     case Operation::Listen:
       return listen_call(task, stop);
+    case Operation::Accept:
+      return accept_call(task, stop);
     case Operation::SendMsg:
       return message_call(task, stop);
     case Operation::SendMmsg:
@@ -220,7 +222,6 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
     case Operation::None:
     case Operation::FdStat:
     case Operation::SocketPair:
-    case Operation::Accept:
     case Operation::Clone:
       return Proceed{};
   }

@@ -116,7 +116,7 @@ class Guard {
   static Decision own_refusal(PathOps ops);
   std::string own_reason(const Decision& decision, const Place& place) const;
   std::string granting_alike(const Place& from, const Place& to, PathOp wider) const;
-  std::optional<Decision> widens(const Place& from, const Place& to) const;
+  std::optional<Decision> judge_move(const Place& from, const Place& to, Event& event) const;
   Result<std::string> way_to(Task& task, int fd);
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
@@ -173,6 +173,7 @@ class Guard {
   Answer socket_call(Task& task, const Stop& stop);
   Answer address_call(Task& task, const Stop& stop);
   Answer listen_call(Task& task, const Stop& stop);
+  Answer accept_call(Task& task, const Stop& stop);
   Answer message_call(Task& task, const Stop& stop);
   Answer messages_call(Task& task, const Stop& stop);
   Answer option_call(Task& task, const Stop& stop);
@@ -184,6 +185,7 @@ class Guard {
 
   // guard_process.cc
   bool within_reach(pid_t pid) const;
+  bool group_within_reach(pid_t group) const;
   Answer signal_by_number(Task& task, const Stop& stop, pid_t pid);
   Answer signal_group(Task& task, const Stop& stop, pid_t group, Event event);
   Answer owner_call(Task& task, const Stop& stop, pid_t owner);

@@ -212,8 +212,10 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   bool allowed = judge_image(name, exe.st_dev, exe.st_ino);
   for (const Mapping& mapping : *mappings) {
     if (!allowed) break;
-    if (!mapping.execute || mapping.inode == 0 || mapping.inode == exe.st_ino) continue;
-    allowed = judge_image(living_name(mapping.name, mapping.inode), mapping.device, mapping.inode);
+    if (!mapping.execute || mapping.inode == 0) continue;
+    const std::string image = living_name(mapping.name, mapping.inode);
+    if (mapping.inode == exe.st_ino && image == name) continue;  // judged above
+    allowed = judge_image(image, mapping.device, mapping.inode);
   }
   if (!allowed) record(std::move(event), -EACCES);
   return allowed;

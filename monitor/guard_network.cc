@@ -250,6 +250,41 @@ Answer Guard::listen_call(Task& task, const Stop& stop) {
   return decided(task, stop, std::move(event), decision, Proceed{});
 }
 
+// Who listens may accept, unless a statement that speaks of accept decides otherwise.
+Answer Guard::accept_call(Task& task, const Stop& stop) {
+  const auto refused = [&](NetFamily family, NetOp op) {
+    NetQuestion question;
+    question.family = family;
+    question.op = op;
+    const Decision decision = policy_.network(question);
+    return !decision.allowed() && decision.rule != nullptr;
+  };
+  bool any = false;
+  bool listens = false;  // somebody has such a socket, and could put it in the place of this one
+  for (int i = 0; i < kNetFamilyCount; ++i) {
+    const auto family = static_cast<NetFamily>(i);
+    if (!refused(family, NetOp::Accept)) continue;
+    any = true;
+    listens = listens || !refused(family, NetOp::Listen);
+  }
+  if (!any) return Proceed{};
+  Event event = start_event(task, stop, Event::Kind::Network, "accept");
+  uint64_t inode = 0;
+  auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
+  if (!facts.ok()) return failed_lookup(task, std::move(event), facts.error().code);
+  NetQuestion question;
+  question.family = net_family(*facts);
+  question.op = NetOp::Accept;
+  event.operation = operation_text(question.family, NetOp::Accept);
+  Decision decision = policy_.network(question);
+  if (decision.rule == nullptr) decision.verdict = Verdict::Allow;
+  if (decision.allowed() && listens && enforcing() && !stop.alone && task.files.use_count() > 1) {
+    return HoldOthers{HoldOthers::Scope::DescriptorTable};
+  }
+  if (decision.allowed() && !decision.log) return Proceed{};
+  return decided(task, stop, std::move(event), decision, Proceed{});
+}
+
 // sendmsg, and one entry of sendmmsg: `header_at` is the caller's msghdr.
 Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
   Event event = start_event(task, stop, Event::Kind::Network, "send");
@@ -260,9 +295,9 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
   if (!facts.ok() && !message->name.empty()) {
     return failed_lookup(task, std::move(event), facts.error().code);
   }
-  // A unix socket's control messages hold descriptors, which are nobody's address.
-  const bool may_route = !facts.ok() || facts->domain != AF_UNIX;
-  if (may_route && message->control_length > 0 && policy_.needs().network) {
+  // A unix socket's control messages hold descriptors, which are nobody's address; but another
+  // socket may have taken the number by the time of the call.
+  if (message->control_length > 0 && policy_.needs().network) {
     auto elsewhere = [&]() -> Result<bool> {
       CALLGATE_TRY([[maybe_unused]] Unit done, seal_control(TraceeMemory(task.tid), *message));
       return routes_elsewhere(message->sealed_control, stop.abi);

@@ -32,6 +32,13 @@ bool flags_are_known(const open_how& how) {
   return syscall(SYS_openat2, -1, "x", &how, sizeof how) < 0 && errno == EBADF;
 }
 
+// Another process's entry in /proc: its number may be a stranger's before the call is made.
+bool names_process(std::string_view name) {
+  constexpr std::string_view kProc = "/proc/";
+  return name.size() > kProc.size() && name.starts_with(kProc) && name[kProc.size()] >= '0' &&
+         name[kProc.size()] <= '9';
+}
+
 std::string_view without_slash(std::string_view path) {
   return path.size() > 1 && path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
 }
@@ -220,7 +227,9 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   if (open.creates() && !place.exists()) ops = ops | PathOp::Create;
   event.operation = ops_text(ops);
   if (open.tmpfile() && !place.nameless) place.name += place.name == "/" ? "#tmpfile" : "/#tmpfile";
-  Decision decision = judge(ops, place);
+  // Whoever holds an object may open it again, by a link of its own: not even O_PATH is for
+  // nothing.
+  const Decision decision = place.foreign_held ? Decision{} : judge(ops, place);
   if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
     event.reason = own_reason(decision, place);
     return decided(task, stop, std::move(event), decision, Proceed{});
@@ -248,8 +257,9 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
 
   const bool link_itself = place.is_symlink();
   const bool too_long = place.real.size() + 2 > PATH_MAX;
-  const bool by_name = !place.nameless && !place.deleted && !task.retry.pin && !too_long &&
-                       !open.small_file && (!(place.magic && place.exists()) || task.landlocked);
+  const bool by_name =
+      !place.nameless && !place.deleted && !task.retry.pin && !too_long && !open.small_file &&
+      (!((place.magic || names_process(place.name)) && place.exists()) || task.landlocked);
   if (by_name) {
     std::string path = place.real;
     if (place.trailing_slash && path.back() != '/') path += '/';

@@ -83,22 +83,47 @@ Decision Guard::judge_pair(const Stop& stop, const Place& from, const Place& to,
       decision = own_refusal(PathOp::Delete);
     }
   } else {
-    // A second name would be no own file's any more.
-    decision = is_own_file(from.name) ? own_refusal(PathOp::Create) : judge(PathOp::Create, to);
+    // A second name would be no own file's any more, and makes one's own what another holds.
+    if (is_own_file(from.name) || from.foreign) {
+      decision = own_refusal(PathOp::Create);
+    } else {
+      decision = judge(PathOp::Create, to);
+    }
   }
   if (!decision.allowed()) return decision;
-  auto wider = widens(from, to);
-  const bool back = !wider && exchange;
-  if (back) wider = widens(to, from);
-  if (!wider) return decision;
-  event.remedy = back ? granting_alike(to, from, wider->op) : granting_alike(from, to, wider->op);
-  event.reason = "the new name would grant " + std::string(path_op_name(wider->op)) +
-                 ", which the old one does not";
-  wider->verdict = Verdict::Deny;
+  auto moved = judge_move(from, to, event);
+  if (!moved && exchange) moved = judge_move(to, from, event);
+  return moved.value_or(decision);
+}
+
+// What a new name changes for the object, beside what its operations ask: nullopt, or the refusal.
+std::optional<Decision> Guard::judge_move(const Place& from, const Place& to, Event& event) const {
+  if (from.nameless) return std::nullopt;
+  const bool directory = from.is_directory();
+  const bool socket = from.exists() && S_ISSOCK(from.st.st_mode);
+  std::optional<Decision> refusal = policy_.widens(from.name, to.name, directory);
+  if (refusal) {
+    event.remedy = granting_alike(from, to, refusal->op);
+    event.reason = "the new name would grant " + std::string(path_op_name(refusal->op)) +
+                   ", which the old one does not";
+  } else if (directory && policy_.can_plant(from.name, to.name)) {
+    refusal = Decision{};
+    event.reason = "what lies in it might come to lie where it may not be created";
+  } else if ((directory || socket) && policy_.needs().sockets) {
+    if (const auto op = policy_.socket_change(from.name, to.name, directory)) {
+      refusal = Decision{};
+      event.reason = *op == NetOp::Bind
+                         ? "a socket would lie where it may not be bound"
+                         : "the new name would grant unix " + std::string(net_op_name(*op)) +
+                               ", which the old one does not";
+    }
+  }
+  if (!refusal) return std::nullopt;
+  refusal->verdict = Verdict::Deny;
   // mv and ln then fall back to a copy, which is judged by itself; but a name that is not to be
   // known of answers as if it were not there.
-  wider->error = hides(from.name) ? EACCES : EXDEV;
-  return *wider;
+  refusal->error = hides(from.name) ? EACCES : EXDEV;
+  return refusal;
 }
 
 Answer Guard::redirect_pair(Task& task, const Stop& stop, Named& from, Named& to, Event event,
@@ -118,11 +143,6 @@ Answer Guard::redirect_pair(Task& task, const Stop& stop, Named& from, Named& to
     if (!put.ok()) return exhausted(task, stop, put.error().code);
   }
   return *std::move(track);
-}
-
-std::optional<Decision> Guard::widens(const Place& from, const Place& to) const {
-  if (from.nameless) return std::nullopt;
-  return policy_.widens(from.name, to.name, from.is_directory());
 }
 
 // The statement that grants the old name what the new one is granted already: below a directory all

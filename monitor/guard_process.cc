@@ -64,6 +64,15 @@ bool Guard::within_reach(pid_t pid) const {
   return status.ok() && status->state == 'Z';
 }
 
+// A group that holds none but the sandbox's own. Whoever is inside may have joined the shell's
+// (setpgid), and the one it was born in is the shell's.
+bool Guard::group_within_reach(pid_t group) const {
+  if (group <= 0) return false;  // 0: its leader is in no pid namespace of ours
+  auto members = group_members(group);
+  return members.ok() && std::all_of(members->begin(), members->end(),
+                                     [&](pid_t pid) { return within_reach(pid); });
+}
+
 Answer Guard::signal_call(Task& task, const Stop& stop) {
   const SyscallRow& row = *stop.row;
   const int signal = stop.int_argument(Role::SignalNumber);
@@ -185,7 +194,18 @@ Answer Guard::target_call(Task& task, const Stop& stop) {
     // setpriority and ioprio_set: 0 or 1 is a process; groups and users reach beyond the sandbox.
     const int which = stop.int_argument(Role::Which);
     const int process = stop.row->name == "setpriority" ? PRIO_PROCESS : 1;
-    if (which != process && !(which == PRIO_PGRP && stop.row->name == "setpriority" && pid == 0)) {
+    const bool own_group = which == PRIO_PGRP && stop.row->name == "setpriority" && pid == 0;
+    const pid_t group = own_group ? getpgid(task.process->pid) : 0;
+    if (own_group && group_within_reach(group)) {
+      if (!enforcing()) return Proceed{};
+      // By its number: a parent may put the caller into another group meanwhile.
+      auto track = begin_redirect_registers(task, stop);
+      if (!track.ok()) return exhausted(task, stop, track.error().code);
+      track->changed->set_argument(stop.abi, stop.row->argument(Role::Pid),
+                                   static_cast<uint64_t>(group));
+      return *std::move(track);
+    }
+    if (which != process) {
       Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
       return refuse_for(task, stop, std::move(event), EPERM, kOutside);
     }
@@ -245,8 +265,10 @@ Answer Guard::rlimit_call(Task& task, const Stop& stop) {
                            : std::any_of(limits.begin(), limits.end(), [&](const LimitRule& rule) {
                                return limit_resource(rule.resource) == resource;
                              });
+  Answer reached = stop.row->argument(Role::Pid) < 0 ? Answer(Proceed{}) : target_call(task, stop);
+  if (!std::holds_alternative<Proceed>(reached)) return reached;
   if (privileged_ && enforcing() && sets && limited) return lower_limit(task, stop, resource);
-  return stop.row->argument(Role::Pid) < 0 ? Answer(Proceed{}) : target_call(task, stop);
+  return reached;
 }
 
 Answer Guard::unshare_call(Task& task, const Stop& stop) {
@@ -289,12 +311,7 @@ Answer Guard::owner_call(Task& task, const Stop& stop, pid_t owner) {
   const pid_t target = owner < 0 ? -owner : owner;
   bool inside = owner == 0;
   if (owner > 0) inside = within_reach(target);
-  if (owner < 0) {
-    const auto pids = mirror_.processes();
-    inside =
-        target == getpgid(task.process->pid) ||
-        std::any_of(pids.begin(), pids.end(), [&](pid_t pid) { return getpgid(pid) == target; });
-  }
+  if (owner < 0) inside = group_within_reach(target);
   if (inside) return Proceed{};
   Event event = start_event(task, stop, Event::Kind::Signal, "signal owner");
   event.objects.push_back({std::to_string(owner), std::to_string(owner), {}});

@@ -84,6 +84,9 @@ Task& Mirror::add_child(pid_t tid, const Task& parent, uint64_t clone_flags, pid
   // A copied address space has the area where the original has it.
   task->memory = (clone_flags & CLONE_VM) != 0 ? parent.memory
                                                : std::make_shared<AddressSpace>(*parent.memory);
+  if (task->memory->copies_doubted && task->memory != parent.memory) {
+    *task->memory = AddressSpace{};  // looked at when it is first needed
+  }
   task->landlocked = parent.landlocked;
   count(*task, 1);
   return *(tasks_[tid] = std::move(task));

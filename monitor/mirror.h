@@ -26,6 +26,9 @@ namespace callgate {
 struct AddressSpace {
   enum class Area : uint8_t { Unmapped, Mapped, Failed };
   Area area = Area::Unmapped;
+  // It was mapped while others shared this memory: a fork of theirs that was under way may have
+  // copied it from before.
+  bool copies_doubted = false;
 };
 struct DescriptorTable {};  // identity only: who shares one with whom
 struct FsContext {};        // working directory, root and umask: identity only

@@ -1,5 +1,6 @@
 #include "monitor/proc_files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <climits>
+#include <memory>
 #include <optional>
 
 namespace callgate {
@@ -202,6 +204,17 @@ Result<pid_t> parse_pidfd_target(std::string_view text) {
 Result<pid_t> pidfd_target(pid_t tid, int fd) {
   CALLGATE_TRY(const std::string text, read_descriptor_info(tid, fd));
   return parse_pidfd_target(text);
+}
+
+Result<std::vector<pid_t>> group_members(pid_t group) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), &::closedir);
+  if (!proc) return last_error();
+  std::vector<pid_t> members;
+  while (const dirent* entry = ::readdir(proc.get())) {
+    const auto pid = as_number<pid_t>(entry->d_name, 10);
+    if (pid && ::getpgid(*pid) == group) members.push_back(*pid);
+  }
+  return members;
 }
 
 std::vector<std::string> parse_proc_mounts(std::string_view text) {

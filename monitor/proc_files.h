@@ -63,6 +63,9 @@ Result<int> parse_descriptor_flags(std::string_view text);
 Result<pid_t> pidfd_target(pid_t tid, int fd);
 Result<pid_t> parse_pidfd_target(std::string_view text);
 
+// The processes of a process group, as far as /proc shows them.
+Result<std::vector<pid_t>> group_members(pid_t group);
+
 // Where proc file systems are mounted, from the text of a mountinfo.
 std::vector<std::string> parse_proc_mounts(std::string_view text);
 

@@ -135,7 +135,7 @@ Status Resolver::Walk::follow(const std::string& component, UniqueFd link, const
     } else {
       UniqueFd plain = open_path(current.get(), component, 0, RESOLVE_NO_MAGICLINKS);
       if (!plain.valid() && errno == ELOOP) {  // a magic link: the kernel jumps, so do we
-        if (here.foreign) place.foreign = true;
+        if (here.foreign) place.foreign = place.foreign_held = true;
         UniqueFd object(::openat(current.get(), component.c_str(), kPathFlags));
         if (!object.valid()) return last_error();
         place.magic = true;
@@ -394,7 +394,10 @@ Result<Place> Resolver::restricted(Walk& walk, std::string_view path) const {
     return walked;
   }
   found.magic = true;
-  return finish_leaf(walk.viewer, std::move(found));
+  auto finished = finish_leaf(walk.viewer, std::move(found));
+  // Nor is it known by whose link it was reached, and that alone could be judged.
+  if (finished.ok() && finished->nameless) return Error{EACCES};
+  return finished;
 }
 
 }  // namespace callgate

@@ -19,19 +19,20 @@ namespace callgate {
 
 // A name's end. Which fields are set depends on where it led.
 struct Place {
-  UniqueFd parent;      // directory that holds `leaf`; invalid when reached by descriptor alone
-  std::string leaf;     // last component; "." and ".." only as a parent call's literal leaf
-  UniqueFd object;      // what is there (a symlink only when it was not to be followed)
-  struct stat st {};    // of `object`
-  std::string real;     // the kernel's own name for it, whole; a missing object: where it would be
-  std::string name;     // `real` as the policy speaks of it: the caller's /proc/<pid> is /proc/self
+  UniqueFd parent;    // directory that holds `leaf`; invalid when reached by descriptor alone
+  std::string leaf;   // last component; "." and ".." only as a parent call's literal leaf
+  UniqueFd object;    // what is there (a symlink only when it was not to be followed)
+  struct stat st {};  // of `object`
+  std::string real;   // the kernel's own name for it, whole; a missing object: where it would be
+  std::string name;   // `real` as the policy speaks of it: the caller's /proc/<pid> is /proc/self
   std::vector<std::string> links;  // symlinks passed through
-  int missing = ENOENT;   // why there is no object; ENAMETOOLONG: nor can there be one
+  int missing = ENOENT;            // why there is no object; ENAMETOOLONG: nor can there be one
   bool trailing_slash = false;
-  bool magic = false;     // a magic link (/proc/self/fd/3) was passed: only a pin repeats that
-  bool nameless = false;  // a pipe, socket or other object that no name leads to
-  bool deleted = false;   // its name is gone; `real` is what it was
-  bool foreign = false;   // in /proc/<pid> of a process outside the sandbox
+  bool magic = false;         // a magic link (/proc/self/fd/3) was passed: only a pin repeats that
+  bool nameless = false;      // a pipe, socket or other object that no name leads to
+  bool deleted = false;       // its name is gone; `real` is what it was
+  bool foreign = false;       // in /proc/<pid> of a process outside the sandbox
+  bool foreign_held = false;  // reached by such a process's own link to what it holds
   [[nodiscard]] bool exists() const { return object.valid(); }
   [[nodiscard]] bool is_directory() const { return exists() && S_ISDIR(st.st_mode); }
   // "/", "." and "..": what no call makes, removes or renames.
@@ -47,12 +48,12 @@ struct Viewer {
 };
 
 struct ResolveOptions {
-  bool follow = true;         // the last component, when it is a symlink
-  bool parent_call = false;   // mkdir, unlink, rename: a trailing slash does not follow
-  bool creates = false;       // a missing last component is to be made (O_CREAT)
-  bool empty_path = false;    // AT_EMPTY_PATH: "" is the descriptor itself
-  uint64_t resolve_flags = 0; // the program's own openat2 RESOLVE_*
-  std::string* lost = nullptr; // takes the name of the component at which a walk failed
+  bool follow = true;           // the last component, when it is a symlink
+  bool parent_call = false;     // mkdir, unlink, rename: a trailing slash does not follow
+  bool creates = false;         // a missing last component is to be made (O_CREAT)
+  bool empty_path = false;      // AT_EMPTY_PATH: "" is the descriptor itself
+  uint64_t resolve_flags = 0;   // the program's own openat2 RESOLVE_*
+  std::string* lost = nullptr;  // takes the name of the component at which a walk failed
 };
 
 // Whether two descriptors are of one object.

@@ -343,6 +343,7 @@ void Tracer::finish_area(Task& task, int64_t answered) {
     task.memory->area = AddressSpace::Area::Mapped;
     return;
   }
+  if (task.memory.use_count() > 1) task.memory->copies_doubted = true;
   task.memory->area = AddressSpace::Area::Failed;
   auto mappings = read_mappings(task.tid);
   if (!mappings.ok()) return;

@@ -87,7 +87,14 @@ void Tracer::hold_progress() {
   const pid_t stop_owner = hold_->owner;
   Stop stop = hold_->stop;
   stop.alone = true;
-  answer(*owner, stop, guard_.consider(*owner, stop));
+  Answer said = guard_.consider(*owner, stop);
+  if (std::holds_alternative<Proceed>(said)) {  // the others must not run before it is done
+    Track track;
+    track.flight.abi = stop.abi;
+    track.flight.row = stop.row;
+    said = std::move(track);
+  }
+  answer(*owner, stop, std::move(said));
   if (hold_ && hold_->acting && hold_->owner == stop_owner) await_owner();
 }
 

@@ -37,7 +37,9 @@ Stop stop_of(const InFlight& flight) {
 bool Tracer::came_back(Task& task, const Stop& stop) {
   auto flight = std::move(task.in_flight);
   const StubPoint point = point_of(stop.instruction_pointer);
-  if (!flight->returns_itself || point == StubPoint::Outside) {
+  // A code segment of the program's own (modify_ldt) may have a base, and any number as its
+  // pointer.
+  if (!flight->returns_itself || point == StubPoint::Outside || stop.abi != flight->abi) {
     task.retry = Retry{};
     return false;
   }

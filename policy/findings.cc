@@ -31,6 +31,16 @@ bool network_matters(const Policy::Impl& policy) {
   return matters;
 }
 
+bool socket_names_matter(const Policy::Impl& policy) {
+  const auto names_path = [](const EndpointPattern& endpoint) {
+    return std::holds_alternative<Pattern>(endpoint);
+  };
+  return std::any_of(policy.program.networks.begin(), policy.program.networks.end(),
+                     [&](const NetRule& rule) {
+                       return std::any_of(rule.endpoints.begin(), rule.endpoints.end(), names_path);
+                     });
+}
+
 bool signals_matter(const Policy::Impl& policy) {
   bool inside = false;
   bool outside = true;
@@ -83,6 +93,7 @@ PolicyNeeds needs_of(const Policy::Impl& policy) {
   needs.execute = matters(PathOp::Execute);
   needs.stat = matters(PathOp::Stat);
   needs.network = network_matters(policy);
+  needs.sockets = needs.network && socket_names_matter(policy);
   needs.signals = signals_matter(policy);
   return needs;
 }

@@ -14,6 +14,8 @@ namespace callgate {
 // Other: any family the language has no word for; only `any` and `all` rules speak of it.
 enum class NetFamily : uint8_t { Tcp, Udp, Unix, Netlink, Raw, Packet, Vsock, Other };
 enum class NetOp : uint8_t { Connect, Bind, Send, Listen, Accept, Create };
+inline constexpr int kNetFamilyCount = 8;
+inline constexpr int kNetOpCount = 6;
 
 std::string_view net_family_name(NetFamily family);
 std::string_view net_op_name(NetOp op);

@@ -154,6 +154,13 @@ void NetworkIndex::freeze() {
   abstract_globs_.freeze();
 }
 
+Slots NetworkIndex::every_unix_name() const {
+  Slots slots = no_slots();
+  const Ops& ops = everywhere_[static_cast<size_t>(NetFamily::Unix)];
+  std::copy(ops.begin(), ops.end(), slots.begin());
+  return slots;
+}
+
 int32_t NetworkIndex::find_ip(const NetQuestion& question) const {
   const bool v6 = question.endpoint.kind == Kind::V6;
   int32_t found = -1;

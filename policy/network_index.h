@@ -31,6 +31,10 @@ class NetworkIndex {
 
   // The last statement that matches the question; -1: none.
   [[nodiscard]] int32_t find(const NetQuestion& question) const;
+  // Statements on the names of unix sockets; slots are NetOp.
+  [[nodiscard]] const PathIndex& unix_paths() const { return unix_paths_; }
+  // The last statement that speaks of every such name, by slot.
+  [[nodiscard]] Slots every_unix_name() const;
   // The lowest, over all questions that this rule can answer, of the last statement to match.
   // Above the rule's own number, the rule can never decide.
   [[nodiscard]] int32_t covering(const NetRule& rule) const;

@@ -124,6 +124,15 @@ std::optional<Decision> Policy::widens(std::string_view from, std::string_view t
   return decision;
 }
 
+bool Policy::can_plant(std::string_view from, std::string_view to) const {
+  return callgate::can_plant(*impl_, from, to);
+}
+
+std::optional<NetOp> Policy::socket_change(std::string_view from, std::string_view to,
+                                           bool directory) const {
+  return find_socket_change(*impl_, from, to, directory);
+}
+
 Decision Policy::Impl::network_decision(const NetQuestion& question) const {
   if (const int32_t rule = networks.find(question); rule >= 0) {
     return decision_of(program.networks[static_cast<size_t>(rule)].ruling);

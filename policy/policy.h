@@ -47,12 +47,13 @@ struct Decision {
 
 // Which kinds of call the policy can tell apart; the filter derives from this.
 struct PolicyNeeds {
-  bool paths = true;       // some name is not granted read, write, create and delete
+  bool paths = true;  // some name is not granted read, write, create and delete
   bool attributes = true;
   bool execute = true;
-  bool stat = false;       // a statement names stat and denies it somewhere
-  bool network = true;     // some endpoint is not allowed
-  bool signals = true;     // signals to outside are not allowed
+  bool stat = false;     // a statement names stat and denies it somewhere
+  bool network = true;   // some endpoint is not allowed
+  bool sockets = false;  // and of unix sockets it is their name that decides
+  bool signals = true;   // signals to outside are not allowed
 };
 
 struct SyscallRule {
@@ -104,6 +105,15 @@ class Policy {
   // true. The decision names the rule that would newly grant, in `rule`, and the operation.
   [[nodiscard]] std::optional<Decision> widens(std::string_view from, std::string_view to,
                                                bool directory) const;
+
+  // Whether moving the directory `from` to `to` could put something below it where `create` is
+  // refused: at a name that could not be made there, but could be where it is.
+  [[nodiscard]] bool can_plant(std::string_view from, std::string_view to) const;
+  // Whether a socket (or any below a directory) that is given the name `to` could then be connected
+  // or sent to by a name that the statements on unix sockets grant, and now cannot; or would lie
+  // where it could not have been bound.
+  [[nodiscard]] std::optional<NetOp> socket_change(std::string_view from, std::string_view to,
+                                                   bool directory) const;
 
   [[nodiscard]] Decision network(const NetQuestion& question) const;
   [[nodiscard]] std::vector<const Statement*> matching(const NetQuestion& question) const;

@@ -36,6 +36,11 @@ struct Widening {
 std::optional<Widening> find_widening(const Policy::Impl& policy, std::string_view from,
                                       std::string_view to, bool directory);
 
+// See Policy::can_plant and Policy::socket_change.
+bool can_plant(const Policy::Impl& policy, std::string_view from, std::string_view to);
+std::optional<NetOp> find_socket_change(const Policy::Impl& policy, std::string_view from,
+                                        std::string_view to, bool directory);
+
 PolicyNeeds needs_of(const Policy::Impl& policy);
 // Adds a warning for each statement that can never decide; says nothing where it cannot tell.
 void warn_of_idle_statements(const Policy::Impl& policy, std::vector<std::string>* warnings);

@@ -29,9 +29,6 @@ struct PathRule {
   std::vector<Pattern> patterns;
 };
 
-inline constexpr int kNetFamilyCount = 8;
-inline constexpr int kNetOpCount = 6;
-
 // Addresses that share a prefix, and a range of ports.
 struct IpRange {
   bool v6 = false;

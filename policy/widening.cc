@@ -1,5 +1,5 @@
-// Whether a new name would grant what the old one does not, for an object and, if it is a
-// directory, for everything below it.
+// What a move changes for an object and, if it is a directory, for everything below it: whether the
+// new name would grant what the old one does not, or takes it where it may not be made.
 #include <algorithm>
 #include <iterator>
 
@@ -10,38 +10,68 @@ namespace {
 
 using Position = PathIndex::Position;
 
+constexpr size_t slot_of(PathOp op) { return static_cast<size_t>(op); }
+constexpr size_t slot_of(NetOp op) { return static_cast<size_t>(op); }
+
+// One kind of statement that speaks of names.
+class PathStatements {
+ public:
+  explicit PathStatements(const Policy::Impl& policy) : policy_(policy) {}
+  [[nodiscard]] const PathIndex& index() const { return policy_.paths; }
+  [[nodiscard]] bool allows(size_t slot, int32_t rule) const {
+    return policy_.path_allowed(static_cast<PathOp>(slot), rule);
+  }
+  [[nodiscard]] Position position(std::string_view name) const { return index().position(name); }
+
+ private:
+  const Policy::Impl& policy_;
+};
+
+class SocketStatements {
+ public:
+  explicit SocketStatements(const Policy::Impl& policy) : policy_(policy) {}
+  [[nodiscard]] const PathIndex& index() const { return policy_.networks.unix_paths(); }
+  [[nodiscard]] bool allows(size_t /*slot*/, int32_t rule) const {
+    return rule >= 0 &&
+           policy_.program.networks[static_cast<size_t>(rule)].ruling.verdict == Verdict::Allow;
+  }
+  // Statements without an endpoint speak of every name.
+  [[nodiscard]] Position position(std::string_view name) const {
+    Position position = index().position(name);
+    const Slots everywhere = policy_.networks.every_unix_name();
+    raise(&position.base, everywhere);
+    raise(&position.here, everywhere);
+    return position;
+  }
+
+ private:
+  const Policy::Impl& policy_;
+};
+
 // What a further part of the name can lead to, from a set of nodes: statements by operation.
 struct Reach {
   std::array<std::vector<int32_t>, kSlotCount> allows;
   std::array<std::vector<int32_t>, kSlotCount> refusals;
 };
 
-Reach reach_of(const Policy::Impl& policy, const std::vector<uint32_t>& nodes) {
+template <typename Statements>
+Reach reach_of(const Statements& statements, const std::vector<uint32_t>& nodes) {
   Reach reach;
-  policy.paths.visit_below(nodes, [&](int slot, int32_t rule) {
-    const bool allowed = policy.path_allowed(static_cast<PathOp>(slot), rule);
-    (allowed ? reach.allows : reach.refusals)[static_cast<size_t>(slot)].push_back(rule);
+  statements.index().visit_below(nodes, [&](int slot, int32_t rule) {
+    const auto at = static_cast<size_t>(slot);
+    (statements.allows(at, rule) ? reach.allows : reach.refusals)[at].push_back(rule);
   });
   return reach;
-}
-
-std::optional<Widening> between(const Policy::Impl& policy, const Slots& from, const Slots& to) {
-  for (size_t slot = 0; slot < kPathOpCount; ++slot) {
-    const auto op = static_cast<PathOp>(slot);
-    if (policy.path_allowed(op, to[slot]) && !policy.path_allowed(op, from[slot])) {
-      return Widening{op, to[slot]};
-    }
-  }
-  return std::nullopt;
 }
 
 // A name below is decided by the highest of: the base of its side, what is common to both sides,
 // and what only its side can reach. Common statements answer alike on both sides, so `to` can
 // widen only where an allow decides there while a refusal decides on the `from` side.
+template <typename Statements>
 class BelowComparison {
  public:
-  BelowComparison(const Policy::Impl& policy, const Position& from, const Position& to)
-      : policy_(policy), from_(from), to_(to) {
+  BelowComparison(const Statements& statements, const Position& from, const Position& to)
+      : statements_(statements), from_(from), to_(to) {
     std::vector<uint32_t> common;
     std::vector<uint32_t> only_from;
     std::vector<uint32_t> only_to;
@@ -50,36 +80,23 @@ class BelowComparison {
     std::set_intersection(f.begin(), f.end(), t.begin(), t.end(), std::back_inserter(common));
     std::set_difference(f.begin(), f.end(), t.begin(), t.end(), std::back_inserter(only_from));
     std::set_difference(t.begin(), t.end(), f.begin(), f.end(), std::back_inserter(only_to));
-    common_ = reach_of(policy, common);
-    only_from_ = reach_of(policy, only_from);
-    only_to_ = reach_of(policy, only_to);
+    common_ = reach_of(statements, common);
+    only_from_ = reach_of(statements, only_from);
+    only_to_ = reach_of(statements, only_to);
   }
 
-  [[nodiscard]] std::optional<Widening> find() const {
-    for (size_t slot = 0; slot < kPathOpCount; ++slot) {
-      if (auto rule = find(slot)) return Widening{static_cast<PathOp>(slot), *rule};
-    }
-    return std::nullopt;
-  }
-
- private:
-  static bool any_between(const std::vector<int32_t>& rules, int32_t above, int32_t below) {
-    return std::any_of(rules.begin(), rules.end(),
-                       [&](int32_t rule) { return rule > above && rule < below; });
-  }
-
+  // The statement by which `to` widens; nullopt: it does not.
   [[nodiscard]] std::optional<int32_t> find(size_t slot) const {
-    const auto op = static_cast<PathOp>(slot);
     const int32_t from = from_.base[slot];
     const int32_t to = to_.base[slot];
-    const bool from_allows = policy_.path_allowed(op, from);
+    const bool from_allows = statements_.allows(slot, from);
 
     // An allow of `to`'s own: its base, or what only it can reach.
     const auto own_widens = [&](int32_t allow) {
       return !from_allows || any_between(only_from_.refusals[slot], from, INT32_MAX) ||
              any_between(common_.refusals[slot], from, allow);
     };
-    if (policy_.path_allowed(op, to) && own_widens(to)) return to;
+    if (statements_.allows(slot, to) && own_widens(to)) return to;
     for (const int32_t allow : only_to_.allows[slot]) {
       if (allow > to && own_widens(allow)) return allow;
     }
@@ -96,7 +113,13 @@ class BelowComparison {
     return std::nullopt;
   }
 
-  const Policy::Impl& policy_;
+ private:
+  static bool any_between(const std::vector<int32_t>& rules, int32_t above, int32_t below) {
+    return std::any_of(rules.begin(), rules.end(),
+                       [&](int32_t rule) { return rule > above && rule < below; });
+  }
+
+  const Statements& statements_;
   const Position& from_;
   const Position& to_;
   Reach common_;
@@ -104,15 +127,61 @@ class BelowComparison {
   Reach only_to_;
 };
 
+template <typename Statements>
+std::optional<int32_t> widening_at(const Statements& statements, size_t slot, const Slots& from,
+                                   const Slots& to) {
+  if (!statements.allows(slot, to[slot]) || statements.allows(slot, from[slot]))
+    return std::nullopt;
+  return to[slot];
+}
+
 }  // namespace
 
 std::optional<Widening> find_widening(const Policy::Impl& policy, std::string_view from,
                                       std::string_view to, bool directory) {
-  if (!directory) return between(policy, policy.paths.find(from), policy.paths.find(to));
-  const Position source = policy.paths.position(from);
-  const Position target = policy.paths.position(to);
-  if (auto widening = between(policy, source.here, target.here)) return widening;
-  return BelowComparison(policy, source, target).find();
+  const PathStatements statements(policy);
+  const auto find = [](const auto& at) -> std::optional<Widening> {
+    for (size_t slot = 0; slot < kPathOpCount; ++slot) {
+      if (auto rule = at(slot)) return Widening{static_cast<PathOp>(slot), *rule};
+    }
+    return std::nullopt;
+  };
+  if (!directory) {
+    const Slots source = policy.paths.find(from);
+    const Slots target = policy.paths.find(to);
+    return find([&](size_t slot) { return widening_at(statements, slot, source, target); });
+  }
+  const Position source = statements.position(from);
+  const Position target = statements.position(to);
+  const auto here =
+      find([&](size_t slot) { return widening_at(statements, slot, source.here, target.here); });
+  if (here) return here;
+  const BelowComparison below(statements, source, target);
+  return find([&](size_t slot) { return below.find(slot); });
+}
+
+bool can_plant(const Policy::Impl& policy, std::string_view from, std::string_view to) {
+  const PathStatements statements(policy);
+  const Position source = statements.position(from);
+  const Position target = statements.position(to);
+  return BelowComparison(statements, target, source).find(slot_of(PathOp::Create)).has_value();
+}
+
+std::optional<NetOp> find_socket_change(const Policy::Impl& policy, std::string_view from,
+                                        std::string_view to, bool directory) {
+  const SocketStatements statements(policy);
+  const Position source = statements.position(from);
+  const Position target = statements.position(to);
+  const auto widens = [&](const Position& one, const Position& other, NetOp op) {
+    const size_t slot = slot_of(op);
+    if (widening_at(statements, slot, one.here, other.here)) return true;
+    return directory && BelowComparison(statements, one, other).find(slot).has_value();
+  };
+  for (const NetOp op : {NetOp::Connect, NetOp::Send}) {
+    if (widens(source, target, op)) return op;
+  }
+  if (widens(target, source, NetOp::Bind)) return NetOp::Bind;
+  return std::nullopt;
 }
 
 }  // namespace callgate

@@ -117,7 +117,9 @@ class Prey:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         if "victim" in launch:
-            self.victim = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+            self.victim = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE)
+            self.victim.stdin.write(self.token.encode() + b"\n")  # which it never reads
+            self.victim.stdin.flush()
         self.before = snapshot(self.s)
 
     def _serve(self, sock, name, reply):
@@ -199,6 +201,7 @@ class Prey:
         if self.victim:
             self.victim.kill()
             self.victim.wait()
+            self.victim.stdin.close()
 
     def expand(self, text):
         values = {"T": self.t, "S": self.s, "PORT": self.port, "TCP": self.tcp, "UDP": self.udp,

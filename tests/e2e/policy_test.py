@@ -261,6 +261,23 @@ class Network(support.WorldTest):
             ["python3", "-Sc", program])
         self.assertEqual(gated.text, "bound\n13\n13\n", f"\n{gated}")
 
+    def test_accept_is_refused_where_a_statement_says_so(self):
+        program = textwrap.dedent("""
+            import socket
+            s = socket.socket(); s.bind(("127.0.0.1", 0)); s.listen()
+            c = socket.create_connection(s.getsockname())
+            try: s.accept(); print("accepted")
+            except OSError as e: print(e.errno)
+            """)
+        server = self.BASE + "network allow tcp bind,connect 127.0.0.1:*\n"
+        for more, expected in (("", "accepted\n"), ("network deny tcp accept\n", "13\n"),
+                               ("network deny tcp accept\nnetwork allow tcp accept\n", "accepted\n"),
+                               ("network deny udp\n", "accepted\n")):
+            gated = self.run_gated(server + more, ["python3", "-Sc", program])
+            self.assertEqual(gated.text, expected, f"{more}\n{gated}")
+            if expected == "13\n":
+                self.assertSays(gated, "tcp accept", "network deny tcp accept")
+
     def test_garfinkels_example_verbatim(self):
         program = textwrap.dedent("""
             import socket

@@ -79,6 +79,10 @@ TEST(FilterCondition, CommandsAreComparedAsTheKernelTruncatesThem) {
     EXPECT_EQ(filter("ioctl", {0, upper | 0x541c}), refuse(EPERM));
     EXPECT_EQ(filter("ioctl", {3, upper | 0xb701}), refuse(EPERM));
     EXPECT_EQ(filter("ioctl", {3, upper | 0xc038586b}), refuse(EPERM));  // XFS_IOC_OPEN_BY_HANDLE
+    EXPECT_EQ(filter("ioctl", {3, upper | 0xc058587b}), refuse(EPERM));  // ATTRMULTI_BY_HANDLE
+    EXPECT_EQ(filter("ioctl", {3, upper | 0x40489426}), refuse(EPERM));  // BTRFS_IOC_SEND
+    EXPECT_EQ(filter("ioctl", {3, upper | 0x40186f04}), refuse(EPERM));  // OCFS2_IOC_REFLINK
+    EXPECT_EQ(filter("ioctl", {3, upper | 0xc0185879}), kPass);          // FITRIM
     EXPECT_EQ(filter("ioctl", {3, upper | 0xaa00}), refuse(EPERM));      // USERFAULTFD_IOC_NEW
     EXPECT_EQ(filter("ioctl", {3, upper | 0xff04}), refuse(EPERM));      // a pidfd's namespace
     EXPECT_EQ(filter("ioctl", {3, upper | 0x8901}), kTrace);

@@ -51,6 +51,20 @@ TEST(Mirror, ACopiedAddressSpaceHasTheAreaWhereTheOriginalHasIt) {
   EXPECT_EQ(root.memory->area, AddressSpace::Area::Mapped);
 }
 
+TEST(Mirror, ACopyOfMemoryThatWasSharedWhenTheAreaCameIsLookedAtAnew) {
+  Mirror mirror;
+  Task& root = mirror.add_root(kRoot, 1);
+  Task& thread = mirror.add_child(kRoot + 1, root, kThread, kRoot, 1);
+  root.memory->area = AddressSpace::Area::Mapped;
+  root.memory->copies_doubted = true;  // the thread's fork may have begun before
+  Task& child = mirror.add_child(kRoot + 2, thread, 0, kRoot + 2, kRoot);
+  EXPECT_EQ(child.memory->area, AddressSpace::Area::Unmapped);
+  EXPECT_FALSE(child.memory->copies_doubted);
+  EXPECT_EQ(thread.memory->area, AddressSpace::Area::Mapped);
+  Task& sharing = mirror.add_child(kRoot + 3, root, CLONE_VM, kRoot + 3, kRoot);
+  EXPECT_EQ(sharing.memory->area, AddressSpace::Area::Mapped);
+}
+
 TEST(Mirror, ThreadsAreOneProcessUntilTheLastOneEnds) {
   Mirror mirror;
   Task& root = mirror.add_root(kRoot, 1);

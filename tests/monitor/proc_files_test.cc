@@ -232,6 +232,25 @@ TEST(ProcFiles, TheFlagsOfADescriptorAreThoseItWasOpenedWith) {
   EXPECT_EQ(none.error().code, EBADF);
 }
 
+TEST(ProcFiles, AGroupsMembersAreAllWhoAreInIt) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (;;) pause();
+  }
+  ASSERT_EQ(setpgid(child, child), 0);
+  auto members = group_members(child);
+  ASSERT_TRUE(members.ok());
+  EXPECT_EQ(*members, std::vector<pid_t>{child});
+  ASSERT_EQ(setpgid(child, getpgrp()), 0);
+  EXPECT_TRUE(group_members(child)->empty());
+  members = group_members(getpgrp());
+  ASSERT_TRUE(members.ok());
+  EXPECT_NE(std::find(members->begin(), members->end(), child), members->end());
+  EXPECT_NE(std::find(members->begin(), members->end(), getpid()), members->end());
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+}
+
 TEST(ProcFiles, APidfdTellsWhomItStandsFor) {
   const pid_t child = ::fork();
   if (child == 0) {

@@ -235,6 +235,36 @@ TEST(NewNames, AGrantBelowTheNewNameForbidsTheMove) {
   EXPECT_FALSE(policy.widens("/w/bin", "/w/src", true));
 }
 
+TEST(NewNames, ADirectoryBringsNothingToWhereItMayNotBeCreated) {
+  const Policy policy = policy_of("path allow /h/**\npath deny /h/.ssh/**\n");
+  EXPECT_FALSE(policy.widens("/h/x", "/h/.ssh", true));
+  EXPECT_TRUE(policy.can_plant("/h/x", "/h/.ssh"));
+  EXPECT_FALSE(policy.can_plant("/h/x", "/h/y"));
+  EXPECT_TRUE(policy_of("path allow /h/**\npath deny create /h/a/b/c\n").can_plant("/h/x", "/h/a"));
+  EXPECT_FALSE(policy_of("path allow /h/**\npath deny read /h/a/b\n").can_plant("/h/x", "/h/a"));
+  EXPECT_FALSE(policy_of("path allow /h/**\npath deny /**/.git/**\n").can_plant("/h/x", "/h/a"));
+  EXPECT_TRUE(policy_of("path allow /h/**\npath deny /**/.git/**\n").can_plant("/h/x", "/h/.git"));
+  EXPECT_TRUE(policy_of("path allow /h/**\n").can_plant("/h/x", "/i"));
+}
+
+TEST(NewNames, ASocketIsReachedByNoNameThatGrantsMore) {
+  const Policy policy = policy_of(
+      "path allow /t/**\nnetwork allow unix connect,send /t/mine/**\nnetwork allow unix bind /t/b/*\n");
+  EXPECT_EQ(policy.socket_change("/t/bus", "/t/mine/x", false), NetOp::Connect);
+  EXPECT_EQ(policy.socket_change("/t/d", "/t/mine/d", true), NetOp::Connect);
+  EXPECT_EQ(policy.socket_change("/t/d", "/t/mine", true), NetOp::Connect);
+  EXPECT_FALSE(policy.socket_change("/t/mine/x", "/t/mine/y", false));
+  EXPECT_FALSE(policy.socket_change("/t/mine/x", "/t/c", true));
+  EXPECT_EQ(policy.socket_change("/t/b/s", "/t/c", false), NetOp::Bind);
+  EXPECT_FALSE(policy.socket_change("/t/c", "/t/b/s", false));
+  EXPECT_FALSE(policy.socket_change("/t/c", "/t/e", true));
+  const Policy all = policy_of("path allow /t/**\nnetwork allow unix\nnetwork deny unix connect /t/a\n");
+  EXPECT_EQ(all.socket_change("/t/a", "/t/b", false), NetOp::Connect);
+  EXPECT_FALSE(all.socket_change("/t/b", "/t/c", false));
+  EXPECT_TRUE(policy.needs().sockets);
+  EXPECT_FALSE(policy_of("network deny all\n").needs().sockets);
+}
+
 TEST(Needs, FollowWhatThePolicyCanTellApart) {
   const auto needs = [](const std::string& text) { return policy_of(text).needs(); };
   PolicyNeeds all = needs("path allow all /**\nnetwork allow all\nsignal allow all\n");
