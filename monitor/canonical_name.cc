@@ -10,6 +10,13 @@
 
 namespace callgate {
 
+bool same_object(int a, int b) {
+  struct stat one {};
+  struct stat other {};
+  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+         one.st_ino == other.st_ino;
+}
+
 bool Resolver::in_other_proc(std::string_view path) const {
   return std::any_of(other_procs_.begin(), other_procs_.end(),
                      [&](const std::string& point) { return path.starts_with(point); });

@@ -246,7 +246,8 @@ Event Guard::start_event(const Task& task, const Stop& stop, Event::Kind kind,
 }
 
 void Guard::record(Event event, int64_t result) {
-  if (event.time_ns == 0) event.time_ns = clock_ns(CLOCK_REALTIME);  // judged at another stop than the call's
+  if (event.time_ns == 0)
+    event.time_ns = clock_ns(CLOCK_REALTIME);  // judged at another stop than the call's
   event.result = result;
   sink_.on_event(event);
 }
@@ -260,7 +261,7 @@ Answer Guard::observed(const Stop& stop, Event event, bool log) {
   return track;
 }
 
-Answer Guard::decided(Task& task, const Stop& stop, Event event, const Decision& decision,
+Answer Guard::decided(Task& /*task*/, const Stop& stop, Event event, const Decision& decision,
                       Answer allowed) {
   event.rule = decision.rule;
   event.log = decision.log;
@@ -278,7 +279,6 @@ Answer Guard::decided(Task& task, const Stop& stop, Event event, const Decision&
     return KillProcess{};
   }
   record(std::move(event), -decision.error);
-  static_cast<void>(task);
   return Refuse{decision.error};
 }
 
@@ -296,8 +296,7 @@ std::optional<Decision> Guard::hides(std::string_view name) const {
   return decision.allowed() ? std::nullopt : std::optional(decision);
 }
 
-Answer Guard::failed_lookup(Task& task, Event event, int error) {
-  static_cast<void>(task);
+Answer Guard::failed_lookup(Task& /*task*/, Event event, int error) {
   if (is_exhaustion(error)) {
     event.verdict = Verdict::Deny;
     event.reason = kExhaustedReason;

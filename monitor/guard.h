@@ -172,13 +172,15 @@ class Guard {
   Answer send_message(Task& task, const Stop& stop, uint64_t header_at);
   Answer socket_call(Task& task, const Stop& stop);
   Answer address_call(Task& task, const Stop& stop);
-  Answer listen_call(Task& task, const Stop& stop);
-  Answer accept_call(Task& task, const Stop& stop);
   Answer message_call(Task& task, const Stop& stop);
   Answer messages_call(Task& task, const Stop& stop);
   Answer option_call(Task& task, const Stop& stop);
   void finish_socket(Task& task, const InFlight& flight, int64_t result);
   Finished finish_messages(Task& task, InFlight& flight, int64_t& result);
+
+  // guard_listen.cc
+  Answer listen_call(Task& task, const Stop& stop);
+  Answer accept_call(Task& task, const Stop& stop);
 
   // guard_socketcall.cc
   Answer socketcall(Task& task, const Stop& stop);

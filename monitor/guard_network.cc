@@ -35,10 +35,6 @@ bool goes_by_peer(const SocketFacts& facts) {
   return facts.domain == AF_UNIX && (facts.type == SOCK_STREAM || facts.type == SOCK_SEQPACKET);
 }
 
-std::string operation_text(NetFamily family, NetOp op) {
-  return std::string(net_family_name(family)) + " " + std::string(net_op_name(op));
-}
-
 }  // namespace
 
 Answer Guard::socket_call(Task& task, const Stop& stop) {
@@ -53,8 +49,8 @@ Answer Guard::socket_call(Task& task, const Stop& stop) {
     question.endpoint.kind = Endpoint::Kind::Netlink;
     question.endpoint.netlink_protocol = facts.protocol;
   }
-  Event event =
-      start_event(task, stop, Event::Kind::Network, operation_text(question.family, NetOp::Create));
+  Event event = start_event(task, stop, Event::Kind::Network,
+                            net_operation_text(question.family, NetOp::Create));
   Decision decision = policy_.network(question);
   if (options_.model == Model::Naive)
     decision.verdict = Verdict::Allow;  // it waits for the connect
@@ -185,7 +181,7 @@ Answer Guard::address_call(Task& task, const Stop& stop) {
   }
   auto judged = judge_address(task, stop, bytes, *facts);
   if (!judged.ok()) return failed_lookup(task, std::move(event), judged.error().code);
-  event.operation = operation_text(judged->question.family, judged->question.op);
+  event.operation = net_operation_text(judged->question.family, judged->question.op);
   event.objects.push_back(judged->object());
   if (judged->lookup_error != 0) return failed_lookup(task, std::move(event), judged->lookup_error);
   if (!judged->decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
@@ -222,69 +218,6 @@ Answer Guard::address_call(Task& task, const Stop& stop) {
   return *std::move(track);
 }
 
-Answer Guard::listen_call(Task& task, const Stop& stop) {
-  Event event = start_event(task, stop, Event::Kind::Network, "listen");
-  uint64_t inode = 0;
-  auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
-  if (!facts.ok()) return failed_lookup(task, std::move(event), facts.error().code);
-  NetQuestion question;
-  question.family = net_family(*facts);
-  question.op = NetOp::Listen;
-  event.operation = operation_text(question.family, NetOp::Listen);
-  Decision decision = policy_.network(question);
-  if (!decision.allowed() && decision.rule == nullptr) {
-    if (facts->bound) {
-      decision.verdict = Verdict::Allow;  // its address was judged when it was bound
-    } else if (question.family == NetFamily::Unix) {
-      decision.verdict = Verdict::Allow;  // the kernel says EINVAL: there is no address
-    } else {
-      question.op = NetOp::Bind;  // the kernel binds a port of its choice
-      question.endpoint = facts->domain == AF_INET6 ? Endpoint::v6({}, 0, 0) : Endpoint::v4({}, 0);
-      decision = policy_.network(question);
-      event.objects.push_back({"", question.endpoint.text(), {}});
-    }
-  }
-  if (decision.allowed() && enforcing() && !stop.alone && task.files.use_count() > 1) {
-    return HoldOthers{HoldOthers::Scope::DescriptorTable};
-  }
-  return decided(task, stop, std::move(event), decision, Proceed{});
-}
-
-// Who listens may accept, unless a statement that speaks of accept decides otherwise.
-Answer Guard::accept_call(Task& task, const Stop& stop) {
-  const auto refused = [&](NetFamily family, NetOp op) {
-    NetQuestion question;
-    question.family = family;
-    question.op = op;
-    const Decision decision = policy_.network(question);
-    return !decision.allowed() && decision.rule != nullptr;
-  };
-  bool any = false;
-  bool listens = false;  // somebody has such a socket, and could put it in the place of this one
-  for (int i = 0; i < kNetFamilyCount; ++i) {
-    const auto family = static_cast<NetFamily>(i);
-    if (!refused(family, NetOp::Accept)) continue;
-    any = true;
-    listens = listens || !refused(family, NetOp::Listen);
-  }
-  if (!any) return Proceed{};
-  Event event = start_event(task, stop, Event::Kind::Network, "accept");
-  uint64_t inode = 0;
-  auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
-  if (!facts.ok()) return failed_lookup(task, std::move(event), facts.error().code);
-  NetQuestion question;
-  question.family = net_family(*facts);
-  question.op = NetOp::Accept;
-  event.operation = operation_text(question.family, NetOp::Accept);
-  Decision decision = policy_.network(question);
-  if (decision.rule == nullptr) decision.verdict = Verdict::Allow;
-  if (decision.allowed() && listens && enforcing() && !stop.alone && task.files.use_count() > 1) {
-    return HoldOthers{HoldOthers::Scope::DescriptorTable};
-  }
-  if (decision.allowed() && !decision.log) return Proceed{};
-  return decided(task, stop, std::move(event), decision, Proceed{});
-}
-
 // sendmsg, and one entry of sendmmsg: `header_at` is the caller's msghdr.
 Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
   Event event = start_event(task, stop, Event::Kind::Network, "send");
@@ -318,7 +251,7 @@ Answer Guard::send_message(Task& task, const Stop& stop, uint64_t header_at) {
     auto address = judge_address(task, stop, message->name, *facts);
     if (!address.ok()) return failed_lookup(task, std::move(event), address.error().code);
     judged = *std::move(address);
-    event.operation = operation_text(judged->question.family, judged->question.op);
+    event.operation = net_operation_text(judged->question.family, judged->question.op);
     event.objects.push_back(judged->object());
     if (judged->lookup_error != 0) {
       return failed_lookup(task, std::move(event), judged->lookup_error);

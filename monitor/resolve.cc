@@ -68,13 +68,6 @@ std::deque<std::string> split(std::string_view path) {
 
 }  // namespace
 
-bool same_object(int a, int b) {
-  struct stat one {};
-  struct stat other {};
-  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
-         one.st_ino == other.st_ino;
-}
-
 // One walk, component by component: the slow way, taken where a symlink is in it.
 struct Resolver::Walk {
   const Resolver& resolver;

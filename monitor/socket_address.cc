@@ -94,6 +94,10 @@ Result<Endpoint> read_unspecified_ip(std::span<const std::byte> bytes, const Soc
 
 }  // namespace
 
+std::string net_operation_text(NetFamily family, NetOp op) {
+  return std::string(net_family_name(family)) + " " + std::string(net_op_name(op));
+}
+
 NetFamily net_family(const SocketFacts& facts) {
   switch (facts.domain) {
     case AF_INET:

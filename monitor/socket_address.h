@@ -15,6 +15,8 @@ namespace callgate {
 
 // What a socket is in the words of the policy.
 NetFamily net_family(const SocketFacts& facts);
+// "tcp connect", as events tell it.
+std::string net_operation_text(NetFamily family, NetOp op);
 
 // The endpoint in `bytes`, for a socket with these facts. A pathname AF_UNIX address comes back as
 // UnixPath with the name as given (not yet canonical). EINVAL where the kernel would say so.
