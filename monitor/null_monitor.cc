@@ -41,42 +41,33 @@ void resume(__ptrace_request request, pid_t tid, int signal = 0) {
   _exit(127);
 }
 
-// What a monitor must remember of a call until it returns.
-struct Call {
-  Abi abi = Abi::X86_64;
-  Registers registers;
-};
-
 class Stops {
  public:
   explicit Stops(NullStep last) : last_(last) {}
 
   void at_call(pid_t tid) {
-    __ptrace_syscall_info info{};
-    if (does(NullStep::CallInfo)) ptrace(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, &info);
-    if (does(NullStep::Name)) {
-      constexpr size_t kFirstBytes = 256;  // as TraceeMemory::read_string does
-      std::array<std::byte, kFirstBytes> bytes;
-      static_cast<void>(TraceeMemory(tid).read(TraceeAddr{info.seccomp.args[1]}, bytes));
-    }
-    if (does(NullStep::Fetch)) {
-      auto registers = Registers::fetch(tid);
-      if (registers.ok()) {
-        calls_[tid] = {abi_from_audit_arch(info.arch).value_or(Abi::X86_64), *registers};
-        if (does(NullStep::Store)) static_cast<void>(registers->store(tid));
+    auto registers =
+        does(NullStep::Fetch) ? Registers::fetch(tid) : Result<Registers>(Error{EAGAIN});
+    if (registers.ok()) {
+      if (does(NullStep::Name)) {
+        constexpr size_t kFirstBytes = 256;  // as TraceeMemory::read_string does
+        std::array<std::byte, kFirstBytes> bytes;
+        const TraceeAddr name{registers->argument(Registers::native(), 1)};
+        static_cast<void>(TraceeMemory(tid).read(name, bytes));
       }
+      if (does(NullStep::Store)) static_cast<void>(registers->store(tid));
+      if (does(NullStep::ExitStop)) calls_.insert_or_assign(tid, *registers);
     }
     resume(does(NullStep::ExitStop) ? PTRACE_SYSCALL : PTRACE_CONT, tid);
   }
 
   void at_return(pid_t tid) {
-    const Call& call = calls_[tid];
-    if (does(NullStep::Result)) {
-      auto result = Registers::fetch_result(tid, call.abi);
+    const auto call = calls_.find(tid);
+    if (does(NullStep::Result) && call != calls_.end()) {
+      auto result = Registers::fetch_result(tid, Registers::native());
       if (does(NullStep::Restore) && result.ok()) {
-        Registers registers = call.registers;
-        registers.set_result(call.abi, *result);
-        static_cast<void>(registers.store(tid));
+        call->second.set_result(Registers::native(), *result);
+        static_cast<void>(call->second.store(tid));
       }
     }
     resume(PTRACE_CONT, tid);
@@ -85,7 +76,7 @@ class Stops {
  private:
   [[nodiscard]] bool does(NullStep step) const { return last_ >= step; }
   NullStep last_;
-  std::unordered_map<pid_t, Call> calls_;
+  std::unordered_map<pid_t, Registers> calls_;  // until they return
 };
 
 }  // namespace
@@ -94,12 +85,10 @@ const char* null_step_name(NullStep step) {
   switch (step) {
     case NullStep::Continue:
       return "continue";
-    case NullStep::CallInfo:
-      return "call-info";
-    case NullStep::Name:
-      return "name";
     case NullStep::Fetch:
       return "fetch";
+    case NullStep::Name:
+      return "name";
     case NullStep::Store:
       return "store";
     case NullStep::ExitStop:

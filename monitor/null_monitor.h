@@ -16,17 +16,16 @@ namespace callgate {
 // What is done at each seccomp stop; every step includes those before it.
 enum class NullStep : uint8_t {
   Continue,  // the stop, waitpid, PTRACE_CONT
-  CallInfo,  // PTRACE_GET_SYSCALL_INFO
-  Name,      // the first bytes that the call's second argument points to (openat's name)
   Fetch,     // the registers are read
-  Store,     // and written
+  Name,      // the first bytes that the call's second argument points to (openat's name)
+  Store,     // the registers are written
   ExitStop,  // PTRACE_SYSCALL instead of PTRACE_CONT: a second stop when the call returns
   Result,    // there, the result register is read
   Restore,   // and all registers written
 };
-inline constexpr std::array kNullSteps = {
-    NullStep::Continue, NullStep::CallInfo, NullStep::Name,   NullStep::Fetch,
-    NullStep::Store,    NullStep::ExitStop, NullStep::Result, NullStep::Restore};
+inline constexpr std::array kNullSteps = {NullStep::Continue, NullStep::Fetch,    NullStep::Name,
+                                          NullStep::Store,    NullStep::ExitStop, NullStep::Result,
+                                          NullStep::Restore};
 const char* null_step_name(NullStep step);
 
 struct NullMonitor {
