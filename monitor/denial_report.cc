@@ -74,7 +74,9 @@ std::optional<std::string> with_patterns(std::string statement, const Event& eve
     const std::string_view name = best_name(object);
     // A name that led nowhere is shown as it was given, and a pattern cannot hold "..".
     if (name.empty() || name.front() != '/' || has_dotdot(name)) return std::nullopt;
-    statement += " " + quote_pattern(name);
+    const std::string pattern = object.is_link ? quote_link_pattern(name) : quote_pattern(name);
+    if (pattern.empty()) return std::nullopt;
+    statement += " " + pattern;
   }
   if (event.objects.empty() || statement.size() > kStatementLimit) return std::nullopt;
   return statement;

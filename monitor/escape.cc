@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace callgate {
 namespace {
@@ -80,6 +81,17 @@ std::string hex(std::string_view bytes) {
     out += kDigits[byte & 15];
   }
   return out;
+}
+
+std::string quote_link_pattern(std::string_view name) {
+  const size_t leaf = name.rfind('/') + 1;
+  for (size_t at = leaf; at < name.size(); ++at) {
+    const auto c = static_cast<unsigned char>(name[at]);
+    if (c >= 0x80 || std::isalnum(c) == 0) continue;
+    return quote_pattern(name.substr(0, at)) + '[' + name[at] + ']' +
+           quote_pattern(name.substr(at + 1));
+  }
+  return {};
 }
 
 std::string quote_pattern(std::string_view name) {

@@ -30,5 +30,8 @@ std::string hex(std::string_view bytes);
 // byte that is not printable ASCII becomes `?`, which matches any byte: the pattern is then wider
 // than the name, but a line that can be copied.
 std::string quote_pattern(std::string_view name);
+// The same for a symbolic link itself. A plain name would be taken for where the link leads; a class
+// of one letter is matched and not followed. Empty where the name has neither letter nor digit.
+std::string quote_link_pattern(std::string_view name);
 
 }  // namespace callgate

@@ -21,6 +21,7 @@ struct Event {
     std::string asked;               // the name as the program gave it, raw bytes
     std::string real;                // the canonical name, raw bytes; empty when it has none
     std::vector<std::string> links;  // symlinks passed through, in order, canonical
+    bool is_link = false;            // it is a symlink itself, and was not followed
   };
 
   int64_t time_ns = 0;  // CLOCK_REALTIME at the entry stop

@@ -24,6 +24,7 @@
 #include "monitor/resolve.h"
 #include "monitor/session.h"
 #include "monitor/tracee_memory.h"
+#include "policy/network_index.h"
 #include "policy/policy.h"
 
 namespace callgate {
@@ -37,8 +38,8 @@ struct Stop {
   std::array<uint64_t, 6> arguments{};
   uint64_t instruction_pointer = 0;
   std::optional<Registers> registers;  // as the task stands there
-  uint16_t note = 0;        // an audit's SyscallNote
-  bool alone = false;       // those who could race this call are held
+  uint16_t note = 0;                   // an audit's SyscallNote
+  bool alone = false;                  // those who could race this call are held
   bool translated = false;  // i386 socketcall: `row` and `arguments` are the direct call's
 
   [[nodiscard]] uint64_t argument(Role role) const;  // 0 when the row has no such role
@@ -159,7 +160,8 @@ class Guard {
     std::optional<Place> place;  // a pathname socket: where the name led
     int lookup_error = 0;        // or why it led nowhere
     [[nodiscard]] Event::Object object() const {
-      return {asked, lookup_error == 0 ? question.endpoint.text() : "", {}};
+      const NetQuestion judged = judged_instead(question).value_or(question);
+      return {asked, lookup_error == 0 ? judged.endpoint.text() : "", {}};
     }
   };
   Result<SocketFacts> socket_facts(Task& task, int fd, uint64_t* inode);

@@ -25,6 +25,8 @@ Answer Guard::listen_call(Task& task, const Stop& stop) {
       question.op = NetOp::Bind;  // the kernel binds a port of its choice
       question.endpoint = facts->domain == AF_INET6 ? Endpoint::v6({}, 0, 0) : Endpoint::v4({}, 0);
       decision = policy_.network(question);
+      event.remedy = "network allow " + net_operation_text(question.family, NetOp::Bind) + " " +
+                     question.endpoint.text();
       event.objects.push_back({"", question.endpoint.text(), {}});
     }
   }

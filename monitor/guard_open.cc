@@ -231,6 +231,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   // nothing.
   const Decision decision = place.foreign_held ? Decision{} : judge(ops, place);
   if (!decision.allowed() || !enforcing() || options_.model != Model::Sealed) {
+    if (open.tmpfile() && !decision.allowed()) event.objects.back().real = place.name;
     event.reason = own_reason(decision, place);
     return decided(task, stop, std::move(event), decision, Proceed{});
   }

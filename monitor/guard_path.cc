@@ -81,8 +81,8 @@ const SyscallRow* named_twin(const SyscallRow& row) {
 }
 
 Event::Object object_of(const Named& named) {
-  return {named.text, named.place.nameless ? named.place.real : named.place.name,
-          named.place.links};
+  return {named.text, named.place.nameless ? named.place.real : named.place.name, named.place.links,
+          named.place.is_symlink()};
 }
 
 std::string ops_text(PathOps ops) {

@@ -110,6 +110,7 @@ Answer Guard::signal_call(Task& task, const Stop& stop) {
       event.reason = "callgate itself is out of reach";
     } else if (decision.rule == nullptr) {
       event.reason = kOutside;
+      event.remedy = "signal allow all";
     }
     if (decision.error == EACCES) decision.error = EPERM;
     return decided(task, stop, std::move(event), decision, Proceed{});

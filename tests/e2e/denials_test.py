@@ -60,7 +60,7 @@ NETWORK = [
     ("connect to anywhere", "", "unheard(lambda: socket.socket().connect(('0.0.0.0', 9)))"),
     ("bind", "", "socket.socket().bind(('127.0.0.1', 0))"),
     ("bind everywhere", "", "socket.socket(10).bind(('::', 0))"),
-    ("listen", "network allow tcp bind *\n",
+    ("listen", "network allow tcp bind *\nnetwork deny tcp listen\n",
      "s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()"),
     ("listen without an address", "network allow tcp create\n", "socket.socket().listen()"),
     ("send", "", "socket.socket(2, 2).sendto(b'x', ('127.0.0.1', 9))"),

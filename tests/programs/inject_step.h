@@ -214,14 +214,14 @@ class SteppedRun {
       return;
     }
     if (pid != monitor) {
-      if (monitor == 0) early_ = pid;  // before the front's event that tells of its birth
+      early_ = pid;  // before the front's event that tells of its birth
       return;
     }
     if (number == (SIGTRAP | 0x80)) on_syscall_stop();
     ::ptrace(PTRACE_SYSCALL, pid, nullptr, event != 0 || (number & 0x80) != 0 ? 0 : number);
   }
 
-  // The front's first child is the program, which the monitor will trace; the second the monitor.
+  // The front's first child is the monitor; the second the program, which the monitor will trace.
   // False: the front is on its own from here on.
   bool on_birth() {
     unsigned long message = 0;
@@ -232,12 +232,12 @@ class SteppedRun {
       return early_ == child || ::waitpid(child, &status, __WALL | WNOHANG) == child;
     });
     if (++births_ == 1) {
-      ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
+      monitor = child;
+      ::ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
+      ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
       return true;
     }
-    monitor = child;
-    ::ptrace(PTRACE_SETOPTIONS, child, nullptr, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL);
-    ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
+    ::ptrace(PTRACE_DETACH, child, nullptr, nullptr);
     ::ptrace(PTRACE_DETACH, front, nullptr, nullptr);
     return false;
   }

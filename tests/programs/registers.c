@@ -173,6 +173,22 @@ static int make_listener(void) {
   return fd;
 }
 
+// Without IA32 emulation the instruction faults, in a 64-bit program; no other comes to ask.
+static int has_int80(void) {
+#if defined(__x86_64__)
+  int status = 0;
+  const pid_t child = fork();
+  if (child == 0) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "0"(20L) : "r8", "r9", "r10", "r11", "memory");
+    _exit((int)result == getpid() ? 0 : 1);
+  }
+  return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+#else
+  return 1;
+#endif
+}
+
 static int run_registers(void) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   signal(SIGPIPE, SIG_IGN);
@@ -242,7 +258,9 @@ static int run_registers(void) {
       {"shmdt-low", N64(shmdt), 398, 1, {0x6f000000}, 0},
   };
   const int count = (int)(sizeof cases / sizeof *cases);
-  for (int pass = 0; pass < 2; ++pass) {
+  const int passes = has_int80() ? 2 : 1;
+  if (passes == 1) puts("int80: this kernel has no IA32 emulation");
+  for (int pass = 0; pass < passes; ++pass) {
     const int by_int80 = pass == 1;
     for (int i = 0; i < count; ++i) {
       const Case* c = &cases[i];
