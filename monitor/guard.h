@@ -24,7 +24,6 @@
 #include "monitor/resolve.h"
 #include "monitor/session.h"
 #include "monitor/tracee_memory.h"
-#include "policy/network_index.h"
 #include "policy/policy.h"
 
 namespace callgate {
@@ -159,10 +158,7 @@ class Guard {
     std::string asked;
     std::optional<Place> place;  // a pathname socket: where the name led
     int lookup_error = 0;        // or why it led nowhere
-    [[nodiscard]] Event::Object object() const {
-      const NetQuestion judged = judged_instead(question).value_or(question);
-      return {asked, lookup_error == 0 ? judged.endpoint.text() : "", {}};
-    }
+    [[nodiscard]] Event::Object object() const;
   };
   Result<SocketFacts> socket_facts(Task& task, int fd, uint64_t* inode);
   Result<JudgedAddress> judge_address(Task& task, const Stop& stop,

@@ -14,6 +14,7 @@
 #include "monitor/socket_address.h"
 #include "monitor/source_route.h"
 #include "monitor/stand_in.h"
+#include "policy/network_index.h"
 
 namespace callgate {
 namespace {
@@ -78,6 +79,12 @@ void Guard::finish_socket(Task& task, const InFlight& flight, int64_t result) {
   } else {
     mirror_.learn_socket(flight.inode, flight.facts);  // bind: the same socket, bound now
   }
+}
+
+// Named as what is judged: an unspecified address is loopback, where the kernel goes with it.
+Event::Object Guard::JudgedAddress::object() const {
+  const NetQuestion judged = judged_instead(question).value_or(question);
+  return {asked, lookup_error == 0 ? judged.endpoint.text() : "", {}};
 }
 
 Result<SocketFacts> Guard::socket_facts(Task& task, int fd, uint64_t* inode) {
