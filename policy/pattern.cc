@@ -40,14 +40,19 @@ size_t braces_of(std::string_view text) {
   return count;
 }
 
+bool ends_in_separator(std::string_view text) {
+  if (!text.ends_with(',') && !text.ends_with(';')) return false;
+  text.remove_suffix(1);
+  const size_t before = text.find_last_not_of('\\');
+  const size_t backslashes = text.size() - (before == std::string_view::npos ? 0 : before + 1);
+  return backslashes % 2 == 0;
+}
+
 // "path deny /a, /b" would speak of a name that ends in a comma, and of no /a.
 std::optional<Mistake> find_separator(const Word& word) {
   const std::string& text = word.text;
-  if (text.empty() || (text.back() != ',' && text.back() != ';')) return std::nullopt;
+  if (!ends_in_separator(text)) return std::nullopt;
   const size_t last = text.size() - 1;
-  const size_t before = text.find_last_not_of('\\', last - 1);
-  const size_t backslashes = last - (last == 0 || before == std::string::npos ? 0 : before + 1);
-  if (backslashes % 2 == 1) return std::nullopt;
   return at(word, last,
             quoted(text.substr(last)) + " ends a pattern (expected a blank between patterns, a " +
                 "line for each statement; \\" + text.back() + " for the character itself)");
@@ -164,6 +169,7 @@ std::string Pattern::text() const {
   }
   if (components.empty()) return below ? "/**" : "/";
   if (below) out += itself ? "/" : "/**";
+  if (ends_in_separator(out)) out.insert(out.size() - 1, 1, '\\');  // braces may have left one bare
   return out;
 }
 

@@ -248,7 +248,7 @@ std::variant<Question, QuestionMistake> parse_question(const std::vector<std::st
   std::string expected;
   for (const std::string& word : known) expected += (expected.empty() ? "" : ", ") + word;
   return QuestionMistake{in_quotes(words[0]) + " is no operation and no socket family" +
-                         did_you_mean(words[0], known) + "\nexpected one of: " + expected +
+                         did_you_mean(words[0], known) + "; expected one of: " + expected +
                          "; as in `read /etc/passwd` or `tcp connect 1.2.3.4:80`"};
 }
 

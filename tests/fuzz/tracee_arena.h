@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ class TraceeArena {
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     holds(at == wanted && ::mprotect(static_cast<char*>(at) + kSize, kSize, PROT_NONE) == 0,
           "the arena is mapped");
+    stop_stack();
     bytes_ = {static_cast<std::byte*>(at), kSize};
   }
   // The input's bytes first, zeros behind them.
@@ -44,6 +46,16 @@ class TraceeArena {
   [[nodiscard]] TraceeMemory memory() const { return TraceeMemory(::getpid()); }
 
  private:
+  // The kernel lets the stack grow under a call's pointer, and into what another reads it does not:
+  // pointers to below it would be answered differently. So it grows now, and never again.
+  static void stop_stack() {
+    constexpr size_t kStack = size_t{1} << 20;
+    volatile char grown[kStack];
+    for (size_t i = 0; i < kStack; i += 4096) grown[i] = 0;
+    const rlimit limit{kStack, kStack};
+    holds(::setrlimit(RLIMIT_STACK, &limit) == 0, "the stack has its limit");
+  }
+
   std::span<std::byte> bytes_;
 };
 
