@@ -39,13 +39,17 @@ std::string absolute_form(std::string_view text) {
 }
 
 // The first directory in which the pattern's next name might be spelled otherwise; empty: none.
-std::string loose_directory(PolicyWorld& world, const Pattern& pattern) {
+std::string loose_directory(ParseContext& context, const Pattern& pattern) {
   std::string directory;
   for (const Component& component : pattern.components) {
     const bool any = component.kind == Component::Kind::AnyDepth ||
                      (component.kind == Component::Kind::Glob && component.glob.is_star());
     std::string named = directory.empty() ? "/" : directory;
-    if (!any && world.ignores_case(named)) return named;
+    if (!any) {
+      const auto [known, added] = context.ignores_case.try_emplace(named, false);
+      if (added) known->second = context.world.ignores_case(named);
+      if (known->second) return named;
+    }
     if (component.kind != Component::Kind::Literal) break;
     directory += '/' + component.text;
   }
@@ -106,7 +110,7 @@ bool StatementParser::parse_path_pattern(const Word& word, PathRule* rule) {
       warn(word.column, quoted(pattern.text()) + " does not exist now");
     }
     if (rule->ruling.verdict != Verdict::Allow && remarks_ != Remarks::None) {
-      const std::string loose = loose_directory(context_.world, resolved.pattern);
+      const std::string loose = loose_directory(context_, resolved.pattern);
       if (!loose.empty()) {
         warn(word.column, quoted(loose) + " ignores case: other spellings of " +
                               quoted(pattern.text()) +

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "policy/lexer.h"
@@ -23,6 +24,7 @@ struct ParseContext {
   Variables variables;
   LinkResolver links;
   Program program;
+  std::unordered_map<std::string, bool> ignores_case;  // directories that have been asked about
 };
 
 // How much loading says about the statements of a file: a profile speaks of objects that some
