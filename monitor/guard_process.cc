@@ -10,10 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "monitor/guard.h"
@@ -44,14 +41,11 @@ Target kill_target(pid_t argument, pid_t caller) {
 
 // A signal to a zombie is delivered to nobody, and counts as delivered.
 bool has_zombie(pid_t group) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-    const pid_t pid = std::atoi(entry.path().filename().c_str());
-    if (pid <= 0 || getpgid(pid) != group) continue;
-    auto status = read_task_status(pid);
-    if (status.ok() && status->state == 'Z') return true;
-  }
-  return false;
+  const auto members = group_members(group);
+  return members.ok() && std::any_of(members->begin(), members->end(), [](pid_t pid) {
+           const auto status = read_task_status(pid);
+           return status.ok() && status->state == 'Z';
+         });
 }
 
 }  // namespace
