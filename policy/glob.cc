@@ -5,8 +5,6 @@
 namespace callgate {
 namespace {
 
-using Kind = Glob::Piece::Kind;
-
 struct SetReader {
   std::string_view text;
   size_t i;  // at the [
@@ -49,20 +47,6 @@ struct SetReader {
   }
 };
 
-bool piece_matches(const Glob::Piece& piece, char byte) {
-  switch (piece.kind) {
-    case Kind::Byte:
-      return piece.byte == byte;
-    case Kind::Any:
-      return true;
-    case Kind::Set:
-      return piece.set.test(static_cast<uint8_t>(byte));
-    case Kind::Star:
-      break;
-  }
-  return false;
-}
-
 std::string hex(unsigned value) {
   static constexpr char kHex[] = "0123456789abcdef";
   return {'\\', 'x', kHex[value >> 4], kHex[value & 15]};
@@ -70,8 +54,25 @@ std::string hex(unsigned value) {
 
 }  // namespace
 
+bool Glob::piece_matches(const Piece& piece, char byte) const {
+  using Kind = Piece::Kind;
+  switch (piece.kind) {
+    case Kind::Byte:
+      return piece.byte == byte;
+    case Kind::Any:
+      return true;
+    case Kind::Set:
+      return sets_[piece.set].test(static_cast<uint8_t>(byte));
+    case Kind::Star:
+      break;
+  }
+  return false;
+}
+
 std::optional<Glob> Glob::parse(std::string_view text, Mistake* mistake) {
+  using Kind = Piece::Kind;
   Glob glob;
+  glob.pieces_.reserve(text.size());
   for (size_t i = 0; i < text.size();) {
     Piece piece;
     if (text[i] == '*') {
@@ -90,7 +91,8 @@ std::optional<Glob> Glob::parse(std::string_view text, Mistake* mistake) {
     } else if (text[i] == '[') {
       piece.kind = Kind::Set;
       SetReader reader{text, i};
-      if (!reader.read(&piece.set, mistake)) return std::nullopt;
+      piece.set = static_cast<uint32_t>(glob.sets_.size());
+      if (!reader.read(&glob.sets_.emplace_back(), mistake)) return std::nullopt;
       i = reader.i;
     } else {
       if (text[i] == '\\' && i + 1 < text.size()) ++i;
@@ -102,6 +104,7 @@ std::optional<Glob> Glob::parse(std::string_view text, Mistake* mistake) {
 }
 
 bool Glob::matches(std::string_view bytes) const {
+  using Kind = Piece::Kind;
   // On a mismatch only the last star can take more: O(pieces * bytes), no recursion.
   size_t p = 0;
   size_t b = 0;
@@ -131,12 +134,12 @@ std::optional<std::string> Glob::literal() const {
   return out;
 }
 
-bool Glob::is_star() const { return pieces_.size() == 1 && pieces_[0].kind == Kind::Star; }
+bool Glob::is_star() const { return pieces_.size() == 1 && pieces_[0].kind == Piece::Kind::Star; }
 
 std::string Glob::prefix() const {
   std::string out;
   for (const Piece& piece : pieces_) {
-    if (piece.kind != Kind::Byte) break;
+    if (piece.kind != Piece::Kind::Byte) break;
     out += piece.byte;
   }
   return out;
@@ -144,13 +147,14 @@ std::string Glob::prefix() const {
 
 std::string Glob::suffix() const {
   std::string out;
-  for (size_t i = pieces_.size(); i > 0 && pieces_[i - 1].kind == Kind::Byte; --i) {
+  for (size_t i = pieces_.size(); i > 0 && pieces_[i - 1].kind == Piece::Kind::Byte; --i) {
     out.insert(out.begin(), pieces_[i - 1].byte);
   }
   return out;
 }
 
 std::string Glob::regex() const {
+  using Kind = Piece::Kind;
   std::string out;
   for (const Piece& piece : pieces_) {
     switch (piece.kind) {
@@ -163,21 +167,23 @@ std::string Glob::regex() const {
       case Kind::Star:
         out += "(?s:.*)";
         break;
-      case Kind::Set:
-        if (piece.set.none()) {
+      case Kind::Set: {
+        const std::bitset<256>& set = sets_[piece.set];
+        if (set.none()) {
           out += "[^\\x00-\\xff]";
           break;
         }
         out += '[';
         for (unsigned low = 0; low < 256; ++low) {
-          if (!piece.set.test(low)) continue;
+          if (!set.test(low)) continue;
           unsigned high = low;
-          while (high + 1 < 256 && piece.set.test(high + 1)) ++high;
+          while (high + 1 < 256 && set.test(high + 1)) ++high;
           out += hex(low) + '-' + hex(high);
           low = high;
         }
         out += ']';
         break;
+      }
     }
   }
   return out;

@@ -30,7 +30,6 @@ class GlobSet {
   void add(Glob glob, uint32_t id);
   // After the last add, before the first question.
   void freeze();
-  [[nodiscard]] bool empty() const { return entries_.empty(); }
 
   template <typename Found>  // Found(uint32_t id), in no order
   void match(std::string_view text, const Found& found) const {

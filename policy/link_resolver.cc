@@ -49,12 +49,19 @@ const Result<std::string>& LinkResolver::canonical(const std::string& path) {
 }
 
 std::string LinkResolver::longest_existing(const std::vector<std::string>& parts, size_t* count) {
-  while (*count > 0) {
-    const Result<std::string>& found = canonical(join(parts, *count));
-    if (found.ok()) return *found;
-    --*count;
+  // From the top: below a directory that is not there the kernel need not be asked.
+  const Result<std::string>* deepest = nullptr;
+  std::string path;
+  for (size_t i = 0; i < *count; ++i) {
+    path += '/' + parts[i];
+    const Result<std::string>& found = canonical(path);
+    if (!found.ok()) {
+      *count = i;
+      break;
+    }
+    deepest = &found;  // elements of the map stay where they are
   }
-  return "/";
+  return deepest == nullptr ? "/" : **deepest;
 }
 
 LinkResolver::Resolved LinkResolver::resolve(const Pattern& pattern) {

@@ -2,8 +2,8 @@
 // later is an object's own name, in which no link is left.
 #pragma once
 
-#include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "policy/pattern.h"
@@ -28,10 +28,11 @@ class LinkResolver {
 
  private:
   const Result<std::string>& canonical(const std::string& path);
+  // The canonical name of the first *count parts, or of as many of them as exist.
   std::string longest_existing(const std::vector<std::string>& parts, size_t* count);
 
   PolicyWorld& world_;
-  std::map<std::string, Result<std::string>> known_;
+  std::unordered_map<std::string, Result<std::string>> known_;
 };
 
 }  // namespace callgate

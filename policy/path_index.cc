@@ -1,6 +1,7 @@
 #include "policy/path_index.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace callgate {
 namespace {
@@ -110,22 +111,19 @@ class PathIndex::Walk {
   }
   void follow(uint32_t from, std::string_view component) {
     const Node& node = index_.nodes_[from];
-    if (!node.literals.empty()) {
-      if (auto it = node.literals.find(component); it != node.literals.end()) {
-        enter(it->second, &next_);
-      }
+    if (node.has_literals) {
+      const auto it = index_.literals_.find(EdgeView{from, component});
+      if (it != index_.literals_.end()) enter(it->second, &next_);
     }
     if (node.star != kNone) enter(node.star, &next_);
-    if (!node.globs.empty()) {
-      node.globs.match(component, [&](uint32_t id) { enter(id, &next_); });
-    }
+    if (node.globs) node.globs->set.match(component, [&](uint32_t id) { enter(id, &next_); });
   }
   void follow_same(uint32_t from, const Component& component) {
     const Node& node = index_.nodes_[from];
     if (node.star != kNone) enter(node.star, &next_);
-    if (auto it = node.glob_ids.find(component.text); it != node.glob_ids.end()) {
-      enter(it->second, &next_);
-    }
+    if (!node.globs) return;
+    const auto it = node.globs->ids.find(component.text);
+    if (it != node.globs->ids.end()) enter(it->second, &next_);
   }
 
   const PathIndex& index_;
@@ -143,7 +141,8 @@ uint32_t PathIndex::child(uint32_t node, const Component& component) {
   Node& parent = nodes_[node];
   switch (component.kind) {
     case Component::Kind::Literal:
-      found = parent.literals.try_emplace(component.text, fresh).first->second;
+      found = literals_.try_emplace(Edge{node, component.text}, fresh).first->second;
+      parent.has_literals = true;
       break;
     case Component::Kind::AnyDepth:
       if (parent.any_depth == kNone) parent.any_depth = fresh;
@@ -154,13 +153,16 @@ uint32_t PathIndex::child(uint32_t node, const Component& component) {
         if (parent.star == kNone) parent.star = fresh;
         found = parent.star;
       } else {
-        const auto [it, added] = parent.glob_ids.try_emplace(component.text, fresh);
-        if (added) parent.globs.add(component.glob, fresh);
+        if (!parent.globs) parent.globs = std::make_unique<Globs>();
+        const auto [it, added] = parent.globs->ids.try_emplace(component.text, fresh);
+        if (added) parent.globs->set.add(component.glob, fresh);
         found = it->second;
       }
       break;
   }
-  if (found == fresh) nodes_.emplace_back();
+  if (found != fresh) return found;
+  const uint32_t sibling = std::exchange(parent.first_child, fresh);
+  nodes_.emplace_back().next_sibling = sibling;  // may move the parent
   return found;
 }
 
@@ -175,7 +177,9 @@ void PathIndex::add(const Pattern& pattern, unsigned slots, int32_t statement) {
 }
 
 void PathIndex::freeze() {
-  for (Node& node : nodes_) node.globs.freeze();
+  for (Node& node : nodes_) {
+    if (node.globs) node.globs->set.freeze();
+  }
 }
 
 Slots PathIndex::find(std::string_view name) const {
@@ -211,16 +215,11 @@ void PathIndex::visit_below(std::span<const uint32_t> nodes,
   std::vector<uint32_t> pending;
   std::vector<bool> seen(nodes_.size());
   const auto descend = [&](uint32_t from) {
-    const auto push = [&](uint32_t to) {
-      if (to == kNone || seen[to]) return;
+    for (uint32_t to = nodes_[from].first_child; to != kNone; to = nodes_[to].next_sibling) {
+      if (seen[to]) continue;
       seen[to] = true;
       pending.push_back(to);
-    };
-    const Node& node = nodes_[from];
-    for (const auto& [text, to] : node.literals) push(to);
-    for (const auto& [text, to] : node.glob_ids) push(to);
-    push(node.star);
-    push(node.any_depth);
+    }
   };
   for (const uint32_t node : nodes) descend(node);
   while (!pending.empty()) {

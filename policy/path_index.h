@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -51,20 +52,49 @@ class PathIndex {
 
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
+  struct Globs {
+    std::unordered_map<std::string, uint32_t> ids;  // by text
+    GlobSet set;
+  };
+  // Most nodes have one child or none, and a long list makes many: what only some need is apart.
   struct Node {
-    Slots itself = no_slots();  // patterns that end here
-    Slots below = no_slots();   // patterns that end in /** or / after this
-    std::unordered_map<std::string, uint32_t, StringHash, std::equal_to<>> literals;
-    std::unordered_map<std::string, uint32_t> glob_ids;  // by text
-    GlobSet globs;
-    uint32_t star = kNone;       // the component *
-    uint32_t any_depth = kNone;  // the component **
+    Slots itself = no_slots();      // patterns that end here
+    Slots below = no_slots();       // patterns that end in /** or / after this
+    uint32_t star = kNone;          // the component *
+    uint32_t any_depth = kNone;     // the component **
+    uint32_t first_child = kNone;   // of any kind
+    uint32_t next_sibling = kNone;  // the parent's next child
+    bool has_literals = false;
+    std::unique_ptr<Globs> globs;
   };
   class Walk;
+
+  // The way from a node to its child by a literal component.
+  struct EdgeView {
+    uint32_t parent;
+    std::string_view text;
+    bool operator==(const EdgeView&) const = default;
+  };
+  struct Edge {
+    uint32_t parent;
+    std::string text;
+    operator EdgeView() const { return {parent, text}; }  // NOLINT: for the two below
+  };
+  struct EdgeHash {
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's word
+    size_t operator()(EdgeView edge) const {
+      return StringHash()(edge.text) ^ (size_t{edge.parent} * 0x9e3779b97f4a7c15U);
+    }
+  };
+  struct EdgeEqual {
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's word
+    bool operator()(EdgeView a, EdgeView b) const { return a == b; }
+  };
 
   uint32_t child(uint32_t node, const Component& component);
 
   std::vector<Node> nodes_;
+  std::unordered_map<Edge, uint32_t, EdgeHash, EdgeEqual> literals_;
 };
 
 }  // namespace callgate

@@ -104,6 +104,7 @@ std::optional<Mistake> parse_components(const Word& word, Pattern* out) {
     }
     std::string_view part = std::string_view(text).substr(begin, end - begin);
     if (escaped_slash) part.remove_suffix(1);
+    const bool bare = part.find_first_of("\\*?[") == std::string_view::npos;
     const std::string plain = unescape(part);
     if (plain == "..") {
       return at(word, begin, "a pattern cannot hold .. (expected the path that it leads to)");
@@ -114,6 +115,8 @@ std::optional<Mistake> parse_components(const Word& word, Pattern* out) {
       if (out->components.empty() || out->components.back().kind != Component::Kind::AnyDepth) {
         out->components.push_back({Component::Kind::AnyDepth, "**", {}});
       }
+    } else if (bare) {
+      out->components.push_back({Component::Kind::Literal, plain, {}});
     } else {
       Mistake mistake;
       auto glob = Glob::parse(part, &mistake);
@@ -136,6 +139,32 @@ std::optional<Mistake> parse_components(const Word& word, Pattern* out) {
     out->itself = out->components.empty();
   } else if (trailing_slash && !out->components.empty()) {
     out->below = true;
+  }
+  return std::nullopt;
+}
+
+std::optional<Mistake> expand_into(const Word& word, std::vector<Word>* out) {
+  Braces braces;
+  if (auto mistake = find_braces(word, &braces)) return mistake;
+  if (braces_of(word.text) > kMostBraces) {
+    return Mistake{word.column, "too many braces in one pattern (expected at most 64)", {}};
+  }
+  if (braces.open == std::string::npos) {
+    if (out->size() >= kMostAlternatives || out->size() * word.text.size() > kMostExpanded) {
+      return Mistake{
+          word.column, "the braces make too many patterns (expected at most 1024, of 4 MiB)", {}};
+    }
+    out->push_back(word);
+    return std::nullopt;
+  }
+  size_t begin = braces.open + 1;
+  for (const size_t cut : braces.cuts) {
+    Word one = slice(word, 0, braces.open);
+    one.column = word.column;
+    append(&one, word, begin, cut);
+    append(&one, word, braces.cuts.back() + 1, word.text.size());
+    if (auto mistake = expand_into(one, out)) return mistake;
+    begin = cut + 1;
   }
   return std::nullopt;
 }
@@ -182,34 +211,12 @@ bool Pattern::literal() const {
 }
 
 std::optional<Mistake> expand_braces(const Word& word, std::vector<Word>* out) {
-  Braces braces;
-  if (auto mistake = find_braces(word, &braces)) return mistake;
-  if (braces_of(word.text) > kMostBraces) {
-    return Mistake{word.column, "too many braces in one pattern (expected at most 64)", {}};
-  }
-  if (braces.open == std::string::npos) {
-    if (out->size() >= kMostAlternatives || out->size() * word.text.size() > kMostExpanded) {
-      return Mistake{
-          word.column, "the braces make too many patterns (expected at most 1024, of 4 MiB)", {}};
-    }
-    out->push_back(word);
-    return std::nullopt;
-  }
-  size_t begin = braces.open + 1;
-  for (const size_t cut : braces.cuts) {
-    Word one = slice(word, 0, braces.open);
-    one.column = word.column;
-    append(&one, word, begin, cut);
-    append(&one, word, braces.cuts.back() + 1, word.text.size());
-    if (auto mistake = expand_braces(one, out)) return mistake;
-    begin = cut + 1;
-  }
-  return std::nullopt;
+  if (auto mistake = find_separator(word)) return mistake;
+  return expand_into(word, out);
 }
 
 std::optional<Mistake> parse_pattern(const Word& word, std::vector<Pattern>* out) {
   std::vector<Word> words;
-  if (auto mistake = find_separator(word)) return mistake;
   if (auto mistake = expand_braces(word, &words)) return mistake;
   for (const Word& one : words) {
     if (!one.text.starts_with('/')) {

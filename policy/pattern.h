@@ -17,12 +17,6 @@ namespace callgate {
 // `*`, `?` and `[...]` over raw bytes, within whatever string it is given.
 class Glob {
  public:
-  struct Piece {
-    enum class Kind : uint8_t { Byte, Any, Star, Set } kind = Kind::Byte;
-    char byte = 0;
-    std::bitset<256> set{};
-  };
-
   // `text` has its escapes; the offset of what is wrong goes to `mistake->column` (0-based).
   static std::optional<Glob> parse(std::string_view text, Mistake* mistake);
   [[nodiscard]] bool matches(std::string_view bytes) const;
@@ -34,7 +28,15 @@ class Glob {
   [[nodiscard]] std::string regex() const;   // RE2 syntax, Latin-1
 
  private:
+  struct Piece {
+    enum class Kind : uint8_t { Byte, Any, Star, Set } kind = Kind::Byte;
+    char byte = 0;
+    uint32_t set = 0;  // index into sets_
+  };
+  [[nodiscard]] bool piece_matches(const Piece& piece, char byte) const;
+
   std::vector<Piece> pieces_;
+  std::vector<std::bitset<256>> sets_;
 };
 
 struct Component {
