@@ -81,20 +81,22 @@ std::optional<std::vector<Contestant>> choose_contestants(const std::string& wit
   return chosen;
 }
 
-std::string list_text() {
+std::string list_text(const std::vector<const BenchWork*>& works) {
   std::string out;
   for (const BenchGroup group : kBenchGroups) {
-    out +=
-        std::string(out.empty() ? "" : "\n") + group_name(group) + ": " + group_title(group) + "\n";
-    for (const BenchWork& work : bench_works()) {
-      if (work.group != group) continue;
-      std::string name(work.name);
+    std::string listed;
+    for (const BenchWork* work : works) {
+      if (work->group != group) continue;
+      std::string name(work->name);
       name.resize(std::max<size_t>(name.size(), 22), ' ');
-      out += "  " + name + " " + work.what + "\n";
-      for (const Target& target : work.targets) {
-        out += "      target: " + target_text(target, work.unit) + "\n";
+      listed += "  " + name + " " + work->what + "\n";
+      for (const Target& target : work->targets) {
+        listed += "      target: " + target_text(target, work->unit) + "\n";
       }
     }
+    if (listed.empty()) continue;
+    out += std::string(out.empty() ? "" : "\n") + group_name(group) + ": " + group_title(group) +
+           "\n" + listed;
   }
   out += "\ncontestants:\n";
   for (const Contestant who : kContestants) {
@@ -226,7 +228,10 @@ int bench_command(const Options& options) {
         "bench --list` names them");
     return kQuestionUsage;
   }
-  if (options.has("list")) return print(list_text()) ? 0 : kFailed;
+  const auto works = choose_works(options.value("only"));
+  const auto contestants = choose_contestants(options.value("with"));
+  if (!works || !contestants) return kQuestionUsage;
+  if (options.has("list")) return print(list_text(*works)) ? 0 : kFailed;
   BenchRunner::Settings settings;
   settings.quick = options.has("quick");
   settings.rounds = settings.quick ? 3 : 7;
@@ -239,9 +244,6 @@ int bench_command(const Options& options) {
     }
     settings.rounds = *rounds;
   }
-  const auto works = choose_works(options.value("only"));
-  const auto contestants = choose_contestants(options.value("with"));
-  if (!works || !contestants) return kQuestionUsage;
   settings.contestants = *contestants;
   return measure(*works, std::move(settings), options.value("json"));
 }

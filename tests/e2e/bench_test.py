@@ -36,10 +36,15 @@ class Bench(support.WorldTest):
         for word in ("open", "tar", "server-new", "memory-1000-processes", "tasks-16", "strace",
                      "proot", "gvisor", "target: sealed at most 2.6x the null monitor"):
             self.assertIn(word, listed.text)
+        some = self.bench("--list", "--only", "open,server")
+        self.assertStatus(some, 0)
+        self.assertIn("server-new", some.text)
+        self.assertNotIn("grep", some.text.split("contestants:")[0])
 
     def test_wrong_words_are_said(self):
         for argv, words in ((["--only", "opne"], ["opne", "did you mean open?"]),
                             (["--with", "starce"], ["did you mean strace?"]),
+                            (["--list", "--only", "opne"], ["did you mean open?"]),
                             (["--rounds", "0"], ["from 1 to 1000"]),
                             (["--rounds", "many"], ["from 1 to 1000"]),
                             (["--olny", "open"], ["did you mean --only?"]),

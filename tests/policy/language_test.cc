@@ -87,6 +87,7 @@ TEST(Mistakes, PointAtTheByteThatIsWrong) {
       {"path deny /a; path deny /b", "p.policy:1:13: \";\" ends a pattern"},
       {"path deny /a\\\\, /b", "p.policy:1:15: \",\" ends a pattern"},
       {"network deny unix /a, /b", "p.policy:1:21: \",\" ends a pattern"},
+      {"network deny unix @a, @b", "p.policy:1:21: \",\" ends a pattern"},
       {"path allow /a network deny all", "p.policy:1:15: \"network\" is no pattern"},
       {"path deny as EPREM /x", "p.policy:1:14: unknown errno \"EPREM\""},
       {"path allow as EPERM /x", "p.policy:1:12: only deny can say `as`"},
