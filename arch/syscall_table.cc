@@ -90,15 +90,6 @@ const SyscallRow* find_syscall(Abi abi, int number) {
   return row < 0 ? nullptr : &kRows[row];
 }
 
-bool only_abi_that_traces(Abi abi, int number) {
-  const auto traces = [&](Abi each) {
-    const SyscallRow* row = find_syscall(each, number);
-    return row != nullptr && row->gate == Gate::Trace;
-  };
-  if (abi == Abi::Aarch64) return traces(abi);
-  return traces(abi) && !traces(abi == Abi::X86_64 ? Abi::I386 : Abi::X86_64);
-}
-
 const SyscallRow* find_syscall(std::string_view name) {
   for (size_t slot = hash_name(name); kByName[slot] != -1; slot = (slot + 1) % kNameSlots) {
     const SyscallRow& row = kRows[kByName[slot]];

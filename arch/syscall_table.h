@@ -147,9 +147,6 @@ struct SyscallRow {
 };
 
 std::span<const SyscallRow> syscall_table();
-// Whether of the machine's ABIs only this one has a call of this number that is ever traced. A stop
-// with it then tells its ABI: any other's call of the number passes or is refused in the filter.
-bool only_abi_that_traces(Abi abi, int number);
 // nullptr: no such call in that ABI (the filter answers ENOSYS).
 const SyscallRow* find_syscall(Abi abi, int number);
 const SyscallRow* find_syscall(std::string_view name);

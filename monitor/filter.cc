@@ -25,7 +25,8 @@
 namespace callgate {
 namespace {
 
-// Marks are SECCOMP_RET_DATA values of RET_TRACE; 0 is a real trace.
+// Marks are SECCOMP_RET_DATA values of RET_TRACE; 0 is a real trace, and so are those above, which
+// are FilterNotes.
 constexpr uint32_t kListed = 1;    // a call with a decision list
 constexpr uint32_t kUnlisted = 2;  // a number that the gate keeps from the dispatch
 constexpr uint32_t kOtherAbi = 3;  // the next ABI's program is asked
@@ -51,6 +52,25 @@ struct Listed {
   DecisionList list;
   std::string_view name;
 };
+
+// How a list may stop a call: to have it judged, or with a FilterNote.
+struct Stops {
+  bool judged = false;
+  bool noted = false;
+};
+Stops stops_of(const DecisionList& list) {
+  Stops stops;
+  const auto add = [&stops](uint32_t answer, uint16_t note) {
+    if (note != 0) stops.noted = true;
+    const uint32_t said = told(answer, note);
+    if (answer == kAskBase || (said & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRACE) return;
+    ((said & SECCOMP_RET_DATA) == 0 ? stops.judged : stops.noted) = true;
+  };
+  for (const Clause& clause : list.rules) add(clause.answer, clause.note);
+  for (const Clause& clause : list.base) add(clause.answer, clause.note);
+  add(list.otherwise, list.note);
+  return stops;
+}
 
 // One ABI's part.
 struct Dispatch {
@@ -112,7 +132,7 @@ Status add_call(Dispatch* dispatch, const Target& target, const RowPlan& plan,
     dispatch->unlisted.push_back({number, std::move(list), plan.row->name});
     return Unit{};
   }
-  uint32_t action = list.otherwise;
+  uint32_t action = told(list.otherwise, list.note);
   if (!list.unconditional()) {
     action = SCMP_ACT_TRACE(kListed);
     dispatch->marked.push_back({number, std::move(list), plan.row->name});
@@ -226,14 +246,17 @@ std::string marked_text(const Dispatch& dispatch) {
   append_calls(dispatch.marked, &text);
   text += "\n# TRACE(" + std::to_string(kUnlisted) + "): any other number\n";
   append_calls(dispatch.unlisted, &text);
-  return text + "  refuse ENOSYS\n\n# TRACE(" + std::to_string(kOtherAbi) +
+  text += "  refuse ENOSYS\n\n# Higher ones are refused, and said: TRACE(" +
+          std::to_string(FilterNote{}.data()) +
+          ") with EPERM, the others as the policy's statements say.\n";
+  return text + "\n# TRACE(" + std::to_string(kOtherAbi) +
          "): the next program; ENOSYS behind the last\n";
 }
 
 }  // namespace
 
 Result<Filter> compile_filter(const FilterInputs& inputs) {
-  if (inputs.audit && inputs.syscall_rules.size() > SyscallNote::kMost) return Error{E2BIG};
+  if (inputs.syscall_rules.size() > FilterNote::kMostRules) return Error{E2BIG};
   CALLGATE_TRY(std::vector<Dispatch> dispatches, build_dispatches(inputs));
   Filter filter;
   std::vector<sock_filter>& program = filter.program;
@@ -256,7 +279,7 @@ Result<Filter> compile_filter(const FilterInputs& inputs) {
       if (instruction.code != (BPF_RET | BPF_K)) continue;
       if ((instruction.k & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_TRACE) continue;
       const uint32_t mark = instruction.k & SECCOMP_RET_DATA;
-      if (mark == 0) continue;
+      if (mark == 0 || mark > kOtherAbi) continue;
       const auto target = entry.find(mark);
       if (target == entry.end()) return Error{EINVAL};
       instruction = {BPF_JMP | BPF_JA, 0, 0, static_cast<uint32_t>(target->second - at - 1)};
@@ -265,6 +288,26 @@ Result<Filter> compile_filter(const FilterInputs& inputs) {
   program.push_back({BPF_RET | BPF_K, 0, 0, kNoSuchCall});
   if (program.size() > BPF_MAXINSNS) return Error{E2BIG};
   return filter;
+}
+
+std::vector<bool> plain_stops(const FilterInputs& inputs) {
+  const Abi native = targets().front().abi;
+  std::vector<bool> plain;
+  const std::vector<RowPlan> plans = plan_filter(inputs);
+  // The native ABI first: the others take away from what it has.
+  for (const Target& target : targets()) {
+    for (const RowPlan& plan : plans) {
+      const int number = plan.row->number[static_cast<size_t>(target.abi)];
+      if (number < 0) continue;
+      const auto index = static_cast<size_t>(number);
+      if (target.abi == native && index >= plain.size()) plain.resize(index + 1);
+      if (index >= plain.size()) continue;
+      const Stops stops = stops_of(decision_list(plan, target.abi, inputs));
+      plain[index] = target.abi == native ? stops.judged && !stops.noted
+                                          : plain[index] && !stops.judged && !stops.noted;
+    }
+  }
+  return plain;
 }
 
 Result<std::string> filter_pseudo_code(const FilterInputs& inputs) {

@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -16,18 +17,23 @@
 
 namespace callgate {
 
+struct SessionOptions;
+
 struct FilterInputs {
   PolicyNeeds needs;
   std::vector<SyscallRule> syscall_rules;
   bool limits = false;       // the policy has limit statements
   bool observe_all = false;  // audit or log: every row with a need is traced
-  bool audit = false;        // what a `syscall` statement refuses runs, with a SyscallNote
+  bool audit = false;        // what a `syscall` statement refuses runs, with a FilterNote
   bool naive = false;        // the calls by which the naive model keeps its mirror are traced
   bool co_schedule = false;  // affinity calls are answered by the monitor
   bool privileged = false;   // run as root: tasks may become other users
   int area_segment = -1;     // SysV id of the argument area, -1 when there is none
   uint64_t window_end = 0;   // first address above the argument window; below it calls are guarded
 };
+
+// For this process's user. `area_segment` as below.
+FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, int area_segment);
 
 // What the filter does with one row; what `callgate filter` and `check --show` print, and what a
 // test compares with the compiled program.
@@ -47,20 +53,32 @@ struct RowPlan {
 };
 std::vector<RowPlan> plan_filter(const FilterInputs& inputs);
 
-// How the filter of an audit tells the monitor (SECCOMP_RET_DATA; 0: nothing to tell) which
-// statement would have refused the call, and whether the call is to be judged besides.
-struct SyscallNote {
-  size_t rule = 0;  // index into FilterInputs::syscall_rules
-  bool judged = false;
-  static constexpr size_t kMost = 0x7ffe;
-  static std::optional<SyscallNote> read(uint16_t data) {
-    if (data == 0) return std::nullopt;
-    return SyscallNote{(size_t{data} >> 1) - 1, (data & 1) != 0};
+// What the filter tells the monitor of a traced call beside that it is to be judged
+// (SECCOMP_RET_DATA; 0: nothing). The filter has decided: a refused call stops only to be said and
+// recorded, and without a tracer it fails all the same.
+struct FilterNote {
+  enum class Kind : uint8_t {
+    Passes = 1,  // an audit: `rule` would have refused it
+    Judged = 2,  // an audit: `rule` would have refused it, and it is to be judged besides
+    Refused = 3,
+  };
+  Kind kind = Kind::Refused;
+  std::optional<size_t> rule;  // index into FilterInputs::syscall_rules; absent: the table refuses
+  static constexpr size_t kMostRules = 0x3ffe;
+  static std::optional<FilterNote> read(uint16_t data) {
+    if (data < 4 || data % 4 == 0) return std::nullopt;
+    const size_t index = data / 4U;
+    const auto kind = static_cast<Kind>(data % 4);
+    return FilterNote{kind, index == 1 ? std::nullopt : std::optional(index - 2)};
   }
-  [[nodiscard]] uint16_t data() const {
-    return static_cast<uint16_t>((rule + 1) << 1 | (judged ? 1 : 0));
+  // At least 4: less is left to compile_filter's own marks.
+  [[nodiscard]] constexpr uint16_t data() const {
+    return static_cast<uint16_t>((rule ? *rule + 2 : 1) * 4 + static_cast<size_t>(kind));
   }
 };
+// The table's refusals that are said. The others have the errno of a kernel that lacks the call
+// (ENOSYS, EINVAL, EOPNOTSUPP), upon which a libc falls back, and are of no interest to anybody.
+inline constexpr int kToldError = EPERM;
 
 // Whether `syscall allow NAME` may open this refused call. Calls that would void the sandbox
 // (ptrace, the mount interface, io_uring, namespaces, handles ...) stay refused, and a traced call
@@ -77,6 +95,10 @@ struct Filter {
   std::vector<sock_filter> program;
 };
 Result<Filter> compile_filter(const FilterInputs& inputs);
+
+// The machine's native numbers, by index, at which a stop tells all by its number: the filter stops
+// no other ABI's call there, and has nothing to say of one but that it is to be judged.
+std::vector<bool> plain_stops(const FilterInputs& inputs);
 
 // The plan in readable form: traced, refused (with errno) and passed calls, conditions in words.
 std::string describe_filter(const FilterInputs& inputs);

@@ -88,10 +88,10 @@ void emit_wide(const ArgumentTest& test, Program* program) {
   program->insert(program->end(), lower.begin(), lower.end());
 }
 
-using BaseJumps = std::map<uint32_t, std::vector<size_t>>;  // by what leads to the base
+using BaseJumps = std::map<uint16_t, std::vector<size_t>>;  // by the note that goes along
 
 // Appends the clause, or nothing if it can never hold in this ABI. With `base_jumps`, a kAskBase
-// answer or a note leaves a jump for the caller to aim.
+// answer leaves a jump for the caller to aim.
 void emit_clause(const Clause& clause, Abi abi, BaseJumps* base_jumps, Program* program) {
   Program code;
   for (const ArgumentTest& test : clause.tests) {
@@ -118,25 +118,26 @@ void emit_clause(const Clause& clause, Abi abi, BaseJumps* base_jumps, Program* 
     if (code[i].jf == kFail) code[i].jf = distance;
   }
   program->insert(program->end(), code.begin(), code.end());
-  const bool asks = clause.answer == kAskBase || is_note(clause.answer);
-  if (asks && base_jumps != nullptr) {
-    (*base_jumps)[clause.answer].push_back(program->size());
+  if (clause.answer == kAskBase && base_jumps != nullptr) {
+    (*base_jumps)[clause.note].push_back(program->size());
     program->push_back(statement(BPF_JMP | BPF_JA, 0));
   } else {
-    program->push_back(statement(BPF_RET | BPF_K, clause.answer));
+    program->push_back(statement(BPF_RET | BPF_K, told(clause.answer, clause.note)));
   }
 }
 
-// The base's answer where `lead` led there.
-uint32_t with_note(uint32_t answer, uint32_t lead) {
-  if (lead == kAskBase) return answer;
+// What goes along with the base's answer where an audit's `note` (or none, 0) led there.
+uint16_t note_with(uint32_t answer, uint16_t note) {
+  std::optional<FilterNote> read = FilterNote::read(note);
+  if (!read) return 0;
   switch (answer & SECCOMP_RET_ACTION_FULL) {
     case SECCOMP_RET_ALLOW:
-      return lead;
+      return note;
     case SECCOMP_RET_TRACE:
-      return lead | 1;  // SyscallNote::judged
+      read->kind = FilterNote::Kind::Judged;
+      return read->data();
     default:
-      return answer;
+      return 0;
   }
 }
 
@@ -182,26 +183,33 @@ void append_clauses(const std::vector<Clause>& clauses, std::string* text) {
       separator = " and ";
     }
     if (!clause.tests.empty()) *text += ": ";
-    *text += answer_text(clause.answer) + "\n";
+    const bool tells = clause.answer == kAskBase && clause.note != 0;
+    *text += answer_text(clause.answer) + (tells ? ", and told" : "") + "\n";
   }
 }
 
 }  // namespace
 
+uint32_t told(uint32_t answer, uint16_t note) {
+  constexpr uint32_t kToldRefusal = SECCOMP_RET_ERRNO | static_cast<uint32_t>(kToldError);
+  if (note == 0 && answer == kToldRefusal) note = FilterNote{}.data();
+  return note == 0 ? answer : SECCOMP_RET_TRACE | uint32_t{note};
+}
+
 void emit_list(const DecisionList& list, Abi abi, std::vector<sock_filter>* program) {
   BaseJumps base_jumps;
   for (const Clause& clause : list.rules) emit_clause(clause, abi, &base_jumps, program);
-  base_jumps[kAskBase];  // reached, if by no jump, by falling through, and so it comes first
-  for (auto to = base_jumps.rbegin(); to != base_jumps.rend(); ++to) {
-    const auto& [lead, jumps] = *to;
+  base_jumps[0];  // reached, if by no jump, by falling through, and so it comes first
+  for (const auto& [note, jumps] : base_jumps) {
     for (const size_t at : jumps) {
       (*program)[at].k = static_cast<uint32_t>(program->size() - at - 1);
     }
     for (Clause clause : list.base) {
-      clause.answer = with_note(clause.answer, lead);
+      clause.note = note_with(clause.answer, note);
       emit_clause(clause, abi, nullptr, program);
     }
-    program->push_back(statement(BPF_RET | BPF_K, with_note(list.otherwise, lead)));
+    const uint16_t last = note == 0 ? list.note : note_with(list.otherwise, note);
+    program->push_back(statement(BPF_RET | BPF_K, told(list.otherwise, last)));
   }
 }
 

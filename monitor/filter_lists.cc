@@ -295,32 +295,34 @@ Readings read_condition(const SyscallRule::When& when) {
   return readings;
 }
 
-uint32_t note_of(const SyscallRule& rule, const FilterInputs& inputs) {
+uint16_t note_of(const SyscallRule& rule, const FilterInputs& inputs) {
   const auto index = static_cast<size_t>(&rule - inputs.syscall_rules.data());
-  return kTrace | SyscallNote{index}.data();
+  const auto kind = inputs.audit ? FilterNote::Kind::Passes : FilterNote::Kind::Refused;
+  return FilterNote{kind, index}.data();
 }
 
 void add_rule(const SyscallRule& rule, const RowPlan& plan, Abi abi, const FilterInputs& inputs,
               std::vector<Clause>* clauses) {
   const bool permits = rule.verdict == Verdict::Allow;
+  const uint16_t note = permits ? uint16_t{0} : note_of(rule, inputs);
   uint32_t answer = rule.verdict == Verdict::Kill ? SECCOMP_RET_KILL_PROCESS : refuse(rule.error);
   if (permits) {
     answer = may_lift(*plan.row) ? kAllow : kAskBase;
   } else if (inputs.audit) {
-    answer = note_of(rule, inputs);
+    answer = kAskBase;
   }
   const Readings readings = read_condition(*rule.when);
   if (readings.constant) {
-    if (*readings.constant) clauses->push_back({{}, answer});
+    if (*readings.constant) clauses->push_back({{}, answer, note});
     return;
   }
   if (!readings.lower || abi == Abi::I386) {
-    clauses->push_back({{readings.lower ? *readings.lower : readings.whole}, answer});
+    clauses->push_back({{readings.lower ? *readings.lower : readings.whole}, answer, note});
   } else if (permits) {
-    clauses->push_back({{readings.whole, *readings.lower}, answer});
+    clauses->push_back({{readings.whole, *readings.lower}, answer, note});
   } else {
-    clauses->push_back({{readings.whole}, answer});
-    clauses->push_back({{*readings.lower}, answer});
+    clauses->push_back({{readings.whole}, answer, note});
+    clauses->push_back({{*readings.lower}, answer, note});
   }
 }
 
@@ -336,6 +338,11 @@ uint32_t gate_answer(const RowPlan& plan) {
   return SECCOMP_RET_KILL_PROCESS;
 }
 
+uint16_t gate_note(const RowPlan& plan, const FilterInputs& inputs) {
+  const bool refused = plan.rule != nullptr && plan.gate == Gate::Refuse;
+  return refused ? note_of(*plan.rule, inputs) : uint16_t{0};
+}
+
 }  // namespace
 
 DecisionList decision_list(const RowPlan& plan, Abi abi, const FilterInputs& inputs) {
@@ -344,13 +351,17 @@ DecisionList decision_list(const RowPlan& plan, Abi abi, const FilterInputs& inp
   RowPlan table;
   if (!plan.rules.empty()) {
     for (const SyscallRule* rule : plan.rules) add_rule(*rule, plan, abi, inputs, &list.rules);
-    if (plan.rule != nullptr) list.rules.push_back({{}, gate_answer(plan)});
+    if (plan.rule != nullptr)
+      list.rules.push_back({{}, gate_answer(plan), gate_note(plan, inputs)});
     // A conditional `allow` leads to what the table says, not to the statements before it.
     table = plan_row(*plan.row, inputs);
     base = &table;
   }
-  if (plan.would_refuse != nullptr) list.rules.push_back({{}, note_of(*plan.would_refuse, inputs)});
+  if (plan.would_refuse != nullptr) {
+    list.rules.push_back({{}, kAskBase, note_of(*plan.would_refuse, inputs)});
+  }
   list.otherwise = gate_answer(*base);
+  list.note = gate_note(*base, inputs);
   if (base->gate != Gate::Pass) list.base = condition_clauses(*base, inputs, &list.otherwise);
   return list;
 }

@@ -28,20 +28,19 @@ struct ArgumentTest {
 
 struct Clause {
   std::vector<ArgumentTest> tests;  // all must hold; none: always
-  uint32_t answer = 0;              // a SECCOMP_RET_* value, kAskBase, or (of a rule) a note
+  uint32_t answer = 0;              // a SECCOMP_RET_* value or kAskBase
+  uint16_t note = 0;                // FilterNote::data() of the statement that says so
 };
 // The answer of a `syscall allow` statement on a call that is traced or guarded: what the row says.
+// With a note, that of a refusing statement in an audit: what the row says, and what is not refused
+// there is traced with the note.
 inline constexpr uint32_t kAskBase = 0xffffffff;
-// The answer of a refusing statement in an audit: what the row says, and what is not refused there
-// is traced with the statement's SyscallNote.
-constexpr bool is_note(uint32_t answer) {
-  return (answer & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE && (answer & SECCOMP_RET_DATA) != 0;
-}
 
 struct DecisionList {
   std::vector<Clause> rules;  // the policy's syscall statements
   std::vector<Clause> base;   // the row's condition
   uint32_t otherwise = 0;     // the row's answer
+  uint16_t note = 0;          // with `otherwise`, where a statement made it so
   [[nodiscard]] bool unconditional() const { return rules.empty() && base.empty(); }
 };
 
@@ -49,6 +48,8 @@ struct DecisionList {
 RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs);
 
 DecisionList decision_list(const RowPlan& plan, Abi abi, const FilterInputs& inputs);
+// What the program returns: a refusal that is told is a stop with a note.
+uint32_t told(uint32_t answer, uint16_t note);
 // Appends the list's program; every path of it returns.
 void emit_list(const DecisionList& list, Abi abi, std::vector<sock_filter>* program);
 // One clause a line, each indented by two spaces.

@@ -1,13 +1,17 @@
 // What the filter is to do with each row, before any of it is compiled.
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
 #include <string_view>
 
+#include "monitor/argument_area.h"
 #include "monitor/filter.h"
 #include "monitor/filter_lists.h"
 #include "monitor/naive_mirror.h"
+#include "monitor/session.h"
 
 namespace callgate {
 namespace {
@@ -104,9 +108,14 @@ void close_detours(RowPlan* plan, const FilterInputs& inputs) {
   if (plan->row->name == "socketcall") reached = kBySocketCall;
   if (plan->row->name == "ipc") reached = kByIpc;
   if (reached.empty()) return;
-  for (const SyscallRule& rule : inputs.syscall_rules) {
+  for (auto at = inputs.syscall_rules.begin(); at != inputs.syscall_rules.end(); ++at) {
+    const SyscallRule& rule = *at;
     if (rule.verdict == Verdict::Allow) continue;
     if (std::ranges::find(reached, rule.name) == reached.end()) continue;
+    const bool revoked = std::any_of(at, inputs.syscall_rules.end(), [&](const SyscallRule& later) {
+      return later.verdict == Verdict::Allow && later.name == rule.name && !later.when;
+    });
+    if (revoked) continue;
     if (inputs.audit) {
       plan->would_refuse = &rule;
     } else {
@@ -139,6 +148,28 @@ bool is_unheard_of(const SyscallRow& row) {
 }
 
 }  // namespace
+
+FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, int area_segment) {
+  FilterInputs inputs;
+  inputs.needs = policy.needs();
+  inputs.privileged = ::geteuid() == 0;
+  // The privileged can reach the argument area's file through /proc/<pid>/map_files: as long as
+  // there is anything to enforce, their opens are seen.
+  const PolicyNeeds& needs = policy.needs();
+  const bool enforces =
+      needs.paths || needs.attributes || needs.execute || needs.stat || needs.network;
+  if (enforces && inputs.privileged) inputs.needs.paths = inputs.needs.attributes = true;
+  inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
+  // Core dumps are limited without a statement; only a privileged program could lift that.
+  inputs.limits = !policy.limits().empty() || (inputs.privileged && policy.needs().paths);
+  inputs.observe_all = options.observe_all || !options.enforce;
+  inputs.audit = !options.enforce;
+  inputs.naive = options.model == Model::Naive;
+  inputs.co_schedule = options.co_schedule;
+  inputs.area_segment = area_segment;
+  inputs.window_end = ArgumentArea::kWindowEnd;
+  return inputs;
+}
 
 RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs) {
   RowPlan plan{&row, row.gate, row.error, row.condition, false, nullptr, {}, {}};

@@ -106,29 +106,13 @@ Answer Guard::consider(Task& task, const Stop& stop) {
   if (task.retry.instruction_pointer != stop.instruction_pointer) task.retry = Retry{};
   task.retry.instruction_pointer = stop.instruction_pointer;
   if (stop.row == nullptr) return Refuse{ENOSYS};
-  if (const auto note = SyscallNote::read(stop.note)) return tell_syscall(task, stop, *note);
-  return judge_call(task, stop);
-}
-
-// The filter has let a call run that a `syscall` statement refuses: this is an audit.
-Answer Guard::tell_syscall(Task& task, const Stop& stop, const SyscallNote& note) {
-  Answer answer = note.judged ? judge_call(task, stop) : Answer(Proceed{});
-  auto* track = std::get_if<Track>(&answer);
-  if (track == nullptr && !std::holds_alternative<Proceed>(answer)) return answer;
-  const SyscallRule& rule = policy_.syscall_rules()[note.rule];
-  Event event = start_event(task, stop, Event::Kind::Other, "syscall " + rule.name);
-  if (track != nullptr && track->flight.event) event = *std::move(track->flight.event);
-  event.rule = rule.rule;
-  event.would_deny = true;
-  if (track != nullptr) {
-    track->flight.event = std::move(event);
-    return answer;
+  if (stop.note == 0) return judge_call(task, stop);
+  const auto note = FilterNote::read(stop.note);
+  const bool refused = !note || note->kind == FilterNote::Kind::Refused;
+  if (!note || (note->rule ? *note->rule >= policy_.syscall_rules().size() : !refused)) {
+    return Refuse{EPERM};
   }
-  if (stop.row->name.starts_with("exit")) {  // and never comes back
-    record(std::move(event), 0);
-    return Proceed{};
-  }
-  return observed(stop, std::move(event), true);
+  return refused ? refused_syscall(task, stop, *note) : tell_syscall(task, stop, *note);
 }
 
 Answer Guard::judge_call(Task& task, const Stop& stop) {

@@ -37,7 +37,7 @@ struct Stop {
   std::array<uint64_t, 6> arguments{};
   uint64_t instruction_pointer = 0;
   std::optional<Registers> registers;  // as the task stands there
-  uint16_t note = 0;                   // an audit's SyscallNote
+  uint16_t note = 0;                   // FilterNote::data()
   bool alone = false;                  // those who could race this call are held
   bool translated = false;  // i386 socketcall: `row` and `arguments` are the direct call's
 
@@ -71,7 +71,6 @@ class Guard {
  private:
   // guard.cc
   Answer judge_call(Task& task, const Stop& stop);
-  Answer tell_syscall(Task& task, const Stop& stop, const SyscallNote& note);
   Answer dispatch(Task& task, const Stop& stop);
   Event start_event(const Task& task, const Stop& stop, Event::Kind kind, std::string operation);
   Answer decided(Task& task, const Stop& stop, Event event, const Decision& decision,
@@ -93,6 +92,10 @@ class Guard {
   static Viewer viewer(const Task& task, const Credentials* credentials = nullptr) {
     return {task.tid, task.process->pid, credentials};
   }
+
+  // guard_note.cc
+  Answer refused_syscall(Task& task, const Stop& stop, const FilterNote& note);
+  Answer tell_syscall(Task& task, const Stop& stop, const FilterNote& note);
 
   // guard_path.cc
   Answer path_call(Task& task, const Stop& stop);

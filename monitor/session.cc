@@ -14,6 +14,7 @@
 #include <cstring>
 #include <optional>
 
+#include "monitor/filter.h"
 #include "monitor/launch.h"
 #include "monitor/tracer.h"
 
@@ -58,7 +59,8 @@ Result<Channel> make_channel() {
   pid_t root = 0;            // nobody: nothing is started after all
   if (::read(to_front.get(), &root, sizeof root) != sizeof root) _exit(1);
   std::unique_ptr<EventSink> sink = make_sink();
-  Tracer tracer(options, policy, area, *sink, {front, getpid()});
+  Tracer tracer(options, policy, area, *sink, {front, getpid()},
+                plain_stops(filter_inputs(options, policy, area.segment())));
   char byte = 0;
   if (::read(to_root.get(), &byte, 1) != 1) _exit(1);
   if (const auto seized = tracer.seize_root(root); !seized.ok()) {
@@ -156,33 +158,10 @@ SessionResult failure(const std::string& what, int error) {
   return failure(what + ": " + std::strerror(error));
 }
 
-FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy,
-                           const ArgumentArea& area) {
-  FilterInputs inputs;
-  inputs.needs = policy.needs();
-  // The privileged can reach the argument area's file through /proc/<pid>/map_files: as long as
-  // there is anything to enforce, their opens are seen.
-  const PolicyNeeds& needs = policy.needs();
-  const bool enforces =
-      needs.paths || needs.attributes || needs.execute || needs.stat || needs.network;
-  if (enforces && geteuid() == 0) inputs.needs.paths = inputs.needs.attributes = true;
-  inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
-  // Core dumps are limited without a statement; only a privileged program could lift that.
-  inputs.limits = !policy.limits().empty() || (geteuid() == 0 && policy.needs().paths);
-  inputs.observe_all = options.observe_all || !options.enforce;
-  inputs.audit = !options.enforce;
-  inputs.naive = options.model == Model::Naive;
-  inputs.co_schedule = options.co_schedule;
-  inputs.privileged = geteuid() == 0;
-  inputs.area_segment = area.segment();
-  inputs.window_end = ArgumentArea::kWindowEnd;
-  return inputs;
-}
-
 // nullopt: `refusal` says why nothing can be started.
 std::optional<Launch> prepare_launch(const SessionOptions& options, const Policy& policy,
                                      const ArgumentArea& area, SessionResult* refusal) {
-  auto filter = compile_filter(filter_inputs(options, policy, area));
+  auto filter = compile_filter(filter_inputs(options, policy, area.segment()));
   if (!filter.ok()) {
     *refusal = failure("the filter cannot be compiled", filter.error().code);
     return std::nullopt;

@@ -41,8 +41,9 @@ Result<Abi> current_abi(pid_t tid) {
 }  // namespace
 
 Tracer::Tracer(const SessionOptions& options, const Policy& policy, ArgumentArea& area,
-               EventSink& sink, OwnProcesses own)
+               EventSink& sink, OwnProcesses own, std::vector<bool> plain_stops)
     : options_(options),
+      plain_stops_(std::move(plain_stops)),
       area_(area),
       sink_(sink),
       guard_(options, policy, area, mirror_, sink, own),

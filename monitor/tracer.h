@@ -9,6 +9,7 @@
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
 #include "monitor/guard.h"
 #include "monitor/mirror.h"
@@ -20,7 +21,7 @@ namespace callgate {
 class Tracer {
  public:
   Tracer(const SessionOptions& options, const Policy& policy, ArgumentArea& area, EventSink& sink,
-         OwnProcesses own);
+         OwnProcesses own, std::vector<bool> plain_stops);
 
   // Takes hold of the program before its first instruction; it waits until it is told to go on.
   Status seize_root(pid_t root);
@@ -82,6 +83,7 @@ class Tracer {
   Result<Stop> read_stop(pid_t tid) const;
 
   const SessionOptions& options_;
+  const std::vector<bool> plain_stops_;  // as the filter's own function says
   ArgumentArea& area_;
   Mirror mirror_;
   EventSink& sink_;

@@ -7,17 +7,15 @@
 
 namespace callgate {
 
-// Most numbers tell whose they are, and one request does: an i386 call of such a number never stops
-// (only_abi_that_traces). An audit of `syscall` statements, and the naive model, stop at others
-// too.
+// Most numbers tell all (plain_stops), and one request does.
 Result<Stop> Tracer::read_stop(pid_t tid) const {
   Stop stop;
   CALLGATE_TRY(stop.registers, Registers::fetch(tid));
   const Registers& registers = *stop.registers;
   stop.abi = Registers::native();
   const int number = registers.number(stop.abi);
-  if (options_.enforce && options_.model != Model::Naive &&
-      only_abi_that_traces(stop.abi, number)) {
+  if (number >= 0 && static_cast<size_t>(number) < plain_stops_.size() &&
+      plain_stops_[static_cast<size_t>(number)]) {
     stop.row = find_syscall(stop.abi, number);
     for (int i = 0; i < 6; ++i) {
       stop.arguments[static_cast<size_t>(i)] = registers.argument(stop.abi, i);

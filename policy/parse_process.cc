@@ -73,8 +73,10 @@ bool StatementParser::parse_syscall() {
   ruling.error = EPERM;
   if (!parse_verdict(&ruling)) return false;
   if (ruling.log) {
-    return fail(line_.words[next_ - 1].column,
-                "a syscall statement cannot log: the kernel decides it unseen (expected no `log`)");
+    return fail(
+        line_.words[next_ - 1].column,
+        "a syscall statement cannot log: what it allows the kernel lets pass unseen, and what "
+        "it refuses is recorded anyway (expected no `log`)");
   }
   if (!expect_more("the name", "the name of a system call")) return false;
   std::vector<std::string> names;

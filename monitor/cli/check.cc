@@ -1,29 +1,22 @@
 #include <algorithm>
 
-#include "monitor/argument_area.h"
 #include "monitor/cli/command.h"
 #include "monitor/cli/options.h"
 #include "monitor/cli/say.h"
 #include "monitor/escape.h"
 #include "monitor/filter.h"
+#include "monitor/session.h"
 
 namespace callgate::cli {
 namespace {
 
 constexpr int kUnusable = 1;
 
-// What `run` would compile. The segment's number is only known there; any will do to see it.
-FilterInputs inputs_for(const Policy& policy, bool observe_all) {
-  FilterInputs inputs;
-  inputs.needs = policy.needs();
-  inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
-  inputs.limits = !policy.limits().empty();
-  inputs.observe_all = observe_all;
-  inputs.co_schedule = true;
-  inputs.privileged = geteuid() == 0;
-  inputs.area_segment = 0;
-  inputs.window_end = ArgumentArea::kWindowEnd;
-  return inputs;
+// What `run` or `audit` would compile. The segment's number is only known there; any will do.
+FilterInputs inputs_for(const Policy& policy, bool audit) {
+  SessionOptions options;
+  options.enforce = !audit;
+  return filter_inputs(options, policy, 0);
 }
 
 std::string wrapped(const std::vector<std::string>& words) {

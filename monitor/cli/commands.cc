@@ -128,7 +128,7 @@ constexpr const char* kExplainExamples = R"(  callgate explain pdf.policy read /
 
 constexpr const char* kFilterTeaching =
     R"(Shows the seccomp filter that a policy leads to: which system calls stop for callgate, which
-the kernel refuses on its own (and with which errno), which pass at native speed.
+are refused (and with which errno), which pass at native speed.
 
 Exit status: 0, 1 when the policy cannot be read or compiled, 2 wrong usage.)";
 constexpr const char* kFilterExamples = R"(  callgate filter pdf.policy

@@ -322,16 +322,5 @@ TEST(SyscallTable, EveryCallThatTakesANameSaysSo) {
   EXPECT_EQ(found, expected);
 }
 
-TEST(SyscallTable, TellsTheAbiByTheNumberWhereNoOtherAbiIsEverTraced) {
-  EXPECT_TRUE(only_abi_that_traces(Abi::X86_64, 257));   // openat; i386: remap_file_pages, refused
-  EXPECT_TRUE(only_abi_that_traces(Abi::X86_64, 59));    // execve; i386: oldolduname
-  EXPECT_FALSE(only_abi_that_traces(Abi::X86_64, 437));  // openat2 in both
-  EXPECT_FALSE(only_abi_that_traces(Abi::X86_64, 9));    // mmap; i386: link
-  EXPECT_FALSE(only_abi_that_traces(Abi::I386, 9));
-  EXPECT_FALSE(only_abi_that_traces(Abi::X86_64, 0));    // read passes
-  EXPECT_FALSE(only_abi_that_traces(Abi::X86_64, -1));
-  EXPECT_FALSE(only_abi_that_traces(Abi::X86_64, 0x40000101));
-}
-
 }  // namespace
 }  // namespace callgate

@@ -243,6 +243,9 @@ class Audit(support.WorldTest):
         self.assertLessEqual({"mkdir", "getpid", "rt_sigreturn", "exit_group", "dup2"}, set(by_call))
         self.assertTrue({"clone", "vfork"} & set(by_call))
         self.assertNotIn("ptrace", by_call)
+        ptrace = [record for record in map(json.loads, log.read_text().splitlines()) if record.get("call") == "ptrace"]
+        self.assertEqual([(record["verdict"], record["errno"], record["operation"]) for record in ptrace],
+                         [("deny", "EPERM", "syscall ptrace")])
         self.assertEqual(by_call["mkdir"]["objects"][0]["real"], f"{self.work}/d")
         self.assertEqual((by_call["getpid"]["operation"], by_call["dup2"]["result"]), ("syscall getpid", 7))
         self.assertEqual(len([record for record in told if record["call"] == "dup2"]), 1)

@@ -67,14 +67,23 @@ NETWORK = [
     ("a unix socket with a name", "", "socket.socket(1).bind('newsock')"),
     ("connect to a unix socket", "", "unheard(lambda: socket.socket(1).connect('sock'))"),
     ("an abstract name", "", "socket.socket(1).bind('\\0abs tract/x*y')"),
+    ("an abstract name that ends in a comma", "", "socket.socket(1).bind('\\0end,')"),
     ("an abstract name that is no text", "", "socket.socket(1).bind(b'\\0\\xff\\x00z')"),
     ("send to an abstract name", "", "unheard(lambda: socket.socket(1, 2).sendto(b'x', '\\0nobody'))"),
     ("make a unix socket", "network deny unix create\n", "socket.socket(1)"),
     ("netlink", "", "socket.socket(16, 3, 0).bind((0, 0))"),
     ("a signal to outside", "", "os.kill({parent}, 0)"),
 ]
+CALLS = [
+    ("a statement", "syscall deny mkdir\npath allow {w}/d2\n", "os.mkdir('d2')"),
+    ("a statement with an argument", "syscall deny dup2 when arg1 == 77\n", "os.dup2(1, 77)"),
+    ("a statement that kills", "syscall kill getpriority\n", "os.getpriority(0, 0)"),
+    ("a call that must be allowed by name", "", "call(312, os.getpid(), os.getpid(), 1, 0, 0)"),  # kcmp
+]
 PRELUDE = """
-import mmap, os, socket
+import ctypes, mmap, os, socket
+def call(*numbers):
+    if ctypes.CDLL(None, use_errno=True).syscall(*numbers) == -1 and ctypes.get_errno() == 1: raise OSError(1)
 def unheard(call):
     try: call()
     except ConnectionRefusedError: pass
@@ -130,6 +139,28 @@ class Offered(support.WorldTest):
     def test_lines_about_sockets_and_signals_allow(self):
         self.each(NETWORK + ([("raw", "", "socket.socket(2, 3, 1)"),
                               ("packet", "", "socket.socket(17, 3, 0)")] if IS_ROOT else []))
+
+    def test_lines_about_calls_allow(self):
+        self.each(CALLS)
+
+    def test_what_no_policy_allows_is_said_as_well(self):
+        for name, call, why in [("ptrace", "call(101, 0, 0, 0, 0)", "it could undo the sandbox"),
+                                ("mount", "call(165, 0, 0, 0, 0, 0)", "it could undo the sandbox"),
+                                ("unshare", "call(272, 0x10000000)", "with these arguments"),
+                                ("ioctl", "call(16, 0, 0x5412, 0)", "with these arguments")]:
+            with self.subTest(name):
+                outcome = self.run_refused("network allow all\n", call)
+                self.assertIn(f"callgate: denied syscall {name} to python3", outcome.errors)
+                self.assertIn(f"by callgate itself: {why}", outcome.errors)
+                self.assertNotIn("to allow", outcome.errors)
+
+    def test_what_a_kernel_may_lack_is_refused_without_a_word(self):
+        program = ("import ctypes, threading\nc = ctypes.CDLL(None, use_errno=True)\n"
+                   "assert c.syscall(435, 0, 0) == c.syscall(425, 8, 0) == c.syscall(1000) == -1\n"
+                   "t = threading.Thread(); t.start(); t.join()\n")
+        outcome = self.run_gated(BASE, [PYTHON, "-Sc", program])
+        self.assertStatus(outcome, 0)
+        self.assertEqual(outcome.errors, "")
 
     def test_a_name_that_would_grant_more_says_what_it_would_grant(self):
         outcome = self.run_refused("path allow all {w}/new*\n", "os.link('f', 'newname')")

@@ -23,7 +23,14 @@ inline constexpr uint64_t kGarbage = 0xdead'beef'0000'0000;
 inline constexpr uint32_t kPass = SECCOMP_RET_ALLOW;
 inline constexpr uint32_t kTrace = SECCOMP_RET_TRACE;
 inline constexpr uint32_t kKill = SECCOMP_RET_KILL_PROCESS;
-constexpr uint32_t refuse(int error) { return SECCOMP_RET_ERRNO | static_cast<uint32_t>(error); }
+// What the table refuses, and what statement `rule` of the policy does.
+constexpr uint32_t refuse(int error) {
+  if (error == EPERM) return SECCOMP_RET_TRACE | uint32_t{FilterNote{}.data()};
+  return SECCOMP_RET_ERRNO | static_cast<uint32_t>(error);
+}
+constexpr uint32_t refused_by(size_t rule) {
+  return SECCOMP_RET_TRACE | uint32_t{FilterNote{FilterNote::Kind::Refused, rule}.data()};
+}
 
 inline FilterInputs nothing_needed() {
   FilterInputs inputs;
@@ -75,6 +82,12 @@ inline SyscallRule rule_when(Verdict verdict, const std::string& name, SyscallRu
   SyscallRule made = rule(verdict, name);
   made.when = when;
   return made;
+}
+
+// Whether plain_stops says so of the number.
+inline bool is_plain(const std::vector<bool>& plain, int number) {
+  return number >= 0 && static_cast<size_t>(number) < plain.size() &&
+         plain[static_cast<size_t>(number)];
 }
 
 // A compiled filter to be asked by name.
