@@ -1,6 +1,7 @@
 #include "policy/lexer.h"
 
 #include <array>
+#include <numeric>
 #include <utility>
 
 namespace callgate {
@@ -34,6 +35,16 @@ std::string_view odd_blank(std::string_view rest) {
 
 bool blank(char c) { return c == ' ' || c == '\t'; }
 
+// How many bytes from here on mean nothing but themselves, as nearly all do.
+size_t plain_bytes(std::string_view text) {
+  size_t i = 0;
+  while (i < text.size() && static_cast<uint8_t>(text[i]) < 0x80 && text[i] != '"' &&
+         text[i] != '\\' && text[i] != '#' && !blank(text[i])) {
+    ++i;
+  }
+  return i;
+}
+
 Mistake at(size_t offset, std::string what) {
   return {static_cast<int>(offset) + 1, std::move(what), {}};
 }
@@ -43,11 +54,18 @@ std::optional<Mistake> lex_word(std::string_view line, size_t* position, Word* w
   size_t i = *position;
   word->column = static_cast<int>(i) + 1;
   std::optional<size_t> quote;
-  const auto take = [&](size_t offset) {
-    word->text += line[offset];
-    word->columns.push_back(static_cast<int>(offset) + 1);
+  const auto take = [&](size_t offset, size_t count = 1) {
+    word->text.append(line, offset, count);
+    const size_t before = word->columns.size();
+    word->columns.resize(before + count);
+    std::iota(word->columns.begin() + static_cast<ptrdiff_t>(before), word->columns.end(),
+              static_cast<int>(offset) + 1);
   };
   for (; i < line.size(); ++i) {
+    const size_t plain = plain_bytes(line.substr(i));
+    if (plain > 0) take(i, plain);
+    i += plain;
+    if (i == line.size()) break;
     const char c = line[i];
     if (c == '"') {
       quote = quote ? std::nullopt : std::optional(i);
@@ -66,8 +84,7 @@ std::optional<Mistake> lex_word(std::string_view line, size_t* position, Word* w
                 "a # inside a word (expected a blank before a comment, or \\# for the "
                 "character itself)");
     } else {
-      constexpr int kNotAscii = 0x80;  // a plain byte, as nearly all are, begins no odd blank
-      if (!quote && (static_cast<uint8_t>(c) & kNotAscii) != 0) {
+      if (!quote) {
         if (const auto name = odd_blank(line.substr(i)); !name.empty()) {
           return at(i, "this blank is " + std::string(name) +
                            " (expected a plain space, or the word in quotes)");

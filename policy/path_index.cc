@@ -162,7 +162,7 @@ uint32_t PathIndex::child(uint32_t node, const Component& component) {
   }
   if (found != fresh) return found;
   const uint32_t sibling = std::exchange(parent.first_child, fresh);
-  nodes_.emplace_back().next_sibling = sibling;  // may move the parent
+  nodes_.emplace_back().next_sibling = sibling;
   return found;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -93,7 +94,7 @@ class PathIndex {
 
   uint32_t child(uint32_t node, const Component& component);
 
-  std::vector<Node> nodes_;
+  std::deque<Node> nodes_;  // which stay where they are as more come
   std::unordered_map<Edge, uint32_t, EdgeHash, EdgeEqual> literals_;
 };
 

@@ -77,8 +77,12 @@ std::optional<Mistake> Variables::value(const Word& word, size_t dollar, std::st
 }
 
 std::optional<Mistake> Variables::expand(const Word& word, Word* out, bool* known) const {
-  out->column = word.column;
   const std::string& text = word.text;
+  if (!text.starts_with('~') && text.find("${") == std::string::npos) {
+    *out = word;
+    return std::nullopt;
+  }
+  out->column = word.column;
   size_t i = 0;
   const auto insert_value = [&](size_t dollar, std::string_view name) -> std::optional<Mistake> {
     std::optional<std::string> found;

@@ -71,7 +71,9 @@ int run_command(const Options& options) {
   session->inherit_descriptors = options.has("inherit-fds");
   session->observe_all = !log_path.empty();
 
-  const std::optional<Policy> policy = load_or_say(policies, options.words().front());
+  // Never freed: that would write to, and so copy, every page of it that the monitor shares.
+  static const std::optional<Policy>& policy =
+      *new std::optional<Policy>(load_or_say(policies, options.words().front()));
   if (!policy) return kOwnFailure;
   const std::optional<SharedLog> log = open_log_or_say(log_path, LogMode::Append);
   if (!log) return kOwnFailure;
