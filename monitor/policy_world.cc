@@ -122,6 +122,11 @@ std::vector<std::string> RealWorld::profile_names() {
   return names;
 }
 
+bool RealWorld::is_directory(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 bool RealWorld::ignores_case(const std::string& directory) {
   // vfat, exfat, ntfs, ntfs3, hfs, hfs+, cifs, smb: which of their mounts do is not told.
   constexpr std::array<long, 8> kLoose = {0x4d44, 0x2011bab0, 0x5346544e, 0x7366746e,

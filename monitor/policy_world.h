@@ -19,6 +19,7 @@ class RealWorld : public PolicyWorld {
   Result<std::string> read_profile(const std::string& name) override;
   std::vector<std::string> profile_names() override;
   Result<std::string> canonical(const std::string& path) override;
+  bool is_directory(const std::string& path) override;
   bool ignores_case(const std::string& directory) override;
   Result<std::vector<Endpoint>> resolve_host(const std::string& host) override;
   std::string variable(const std::string& name) override;

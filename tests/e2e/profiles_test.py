@@ -56,7 +56,7 @@ class ShellTools(OfProfiles):
         self.same("shell-tools", """
             set -e
             git init -q; echo 1 > f; touch x.o; git add .; git commit -qm one; git ls-files; git log --format=%an%s
-            git checkout -qb other; git clone -q . ../copy; git gc -q; git status -sb; git stash list
+            git checkout -qb other; git clone -q . "$(mktemp -d)/copy"; git gc -q; git status -sb; git stash list
             """)
 
     @need("man", "groff")
