@@ -11,8 +11,13 @@ namespace callgate {
 namespace {
 
 std::set<std::string> policy_words(const std::vector<std::string>& policies, const Policy& policy) {
+  constexpr std::string_view kProfile = "profile:";
   std::set<std::string> words(policies.begin(), policies.end());
-  for (const auto& statement : policy.statements()) words.insert(statement->position.file);
+  for (const auto& statement : policy.statements()) {
+    const std::string& file = statement->position.file;
+    const bool shipped = file.starts_with(kProfile);
+    words.insert(shipped ? profile_file(file.substr(kProfile.size())) : file);
+  }
   return words;
 }
 

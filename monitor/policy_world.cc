@@ -99,12 +99,16 @@ std::string profile_directory() {
   return !program.empty() && is_directory(chosen) ? chosen : CALLGATE_PROFILE_DIR;
 }
 
+std::string profile_file(const std::string& name) {
+  return profile_directory() + "/" + name + std::string(kSuffix);
+}
+
 Result<std::string> RealWorld::read_profile(const std::string& name) {
   // A profile is a word, never a way out of the directory.
   if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
     return Error{ENOENT};
   }
-  return read_file(profile_directory() + "/" + name + std::string(kSuffix));
+  return read_file(profile_file(name));
 }
 
 std::vector<std::string> RealWorld::profile_names() {
