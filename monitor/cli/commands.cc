@@ -100,7 +100,7 @@ constexpr const char* kAuditExamples =
     R"(  callgate audit -- pdftotext /tmp/a.pdf -
   callgate audit --policy pdf.policy -- pdftotext /tmp/a.pdf -
   callgate audit --json calls.jsonl -- make
-  jq -r 'select(.operation=="write") | .objects[0].real' calls.jsonl | sort -u)";
+  jq -r 'select(.operation // "" | contains("write")) | .objects[0].real' calls.jsonl)";
 
 constexpr const char* kCheckTeaching =
     R"(Reads policies as `callgate run` would and starts nothing: what is wrong with them, statements

@@ -101,6 +101,14 @@ class Mistakes(support.WorldTest):
         self.assertSays(outcome, "callgate's own files are out of reach")
         self.assertEqual(profile.read_text(), "path allow all /**\n")
 
+    def test_a_listing_needs_nothing_but_its_directory(self):
+        outcome = self.run_gated("path allow read,execute /usr/bin/ls\npath allow read ${CWD}\n", ["ls", "."])
+        self.assertEqual((outcome.status, outcome.errors), (0, ""))
+
+    def test_who_has_seen_enough_hears_no_complaint(self):
+        outcome = support.run(["bash", "-c", f"{CALLGATE} check --show shell-tools | head -1; {CALLGATE} help run | true"])
+        self.assertEqual(outcome.err, b"")
+
     @need("strace")
     def test_under_another_tracer(self):
         outcome = support.run(["strace", "-f", "-o", "/dev/null", CALLGATE, "run", "-p", self.policy(ALLOW_ALL), "--", "true"])
