@@ -1,5 +1,6 @@
 #include "monitor/own_files.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <system_error>
@@ -7,12 +8,35 @@
 #include "monitor/policy_world.h"
 
 namespace callgate {
+namespace {
+
+std::set<std::string> policy_words(const std::vector<std::string>& policies, const Policy& policy) {
+  constexpr std::string_view kProfile = "profile:";
+  std::set<std::string> words(policies.begin(), policies.end());
+  for (const auto& statement : policy.statements()) {
+    const std::string& file = statement->position.file;
+    const bool shipped = file.starts_with(kProfile);
+    words.insert(shipped ? profile_file(file.substr(kProfile.size())) : file);
+  }
+  return words;
+}
+
+}  // namespace
+
+bool is_policy_file(const std::string& file, const std::vector<std::string>& policies,
+                    const Policy& policy) {
+  const std::set<std::string> words = policy_words(policies, policy);
+  return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(word, ignored) &&
+           std::filesystem::equivalent(word, file, ignored);
+  });
+}
 
 std::vector<std::string> own_files(const std::string& log, const std::vector<std::string>& policies,
                                    const Policy& policy) {
   std::vector<std::string> files;
-  std::set<std::string> words(policies.begin(), policies.end());
-  for (const auto& statement : policy.statements()) words.insert(statement->position.file);
+  std::set<std::string> words = policy_words(policies, policy);
   words.insert(log);
   for (const std::string& word : words) {
     if (std::error_code ignored; !std::filesystem::is_regular_file(word, ignored)) continue;

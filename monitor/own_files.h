@@ -15,4 +15,8 @@ namespace callgate {
 std::vector<std::string> own_files(const std::string& log, const std::vector<std::string>& policies,
                                    const Policy& policy);
 
+// Whether `file`, which is about to be written, is one that the rules were read from.
+bool is_policy_file(const std::string& file, const std::vector<std::string>& policies,
+                    const Policy& policy);
+
 }  // namespace callgate

@@ -99,12 +99,16 @@ std::string profile_directory() {
   return !program.empty() && is_directory(chosen) ? chosen : CALLGATE_PROFILE_DIR;
 }
 
+std::string profile_file(const std::string& name) {
+  return profile_directory() + "/" + name + std::string(kSuffix);
+}
+
 Result<std::string> RealWorld::read_profile(const std::string& name) {
   // A profile is a word, never a way out of the directory.
   if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
     return Error{ENOENT};
   }
-  return read_file(profile_directory() + "/" + name + std::string(kSuffix));
+  return read_file(profile_file(name));
 }
 
 std::vector<std::string> RealWorld::profile_names() {
@@ -120,6 +124,11 @@ std::vector<std::string> RealWorld::profile_names() {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+bool RealWorld::is_directory(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
 bool RealWorld::ignores_case(const std::string& directory) {

@@ -19,6 +19,7 @@ class RealWorld : public PolicyWorld {
   Result<std::string> read_profile(const std::string& name) override;
   std::vector<std::string> profile_names() override;
   Result<std::string> canonical(const std::string& path) override;
+  bool is_directory(const std::string& path) override;
   bool ignores_case(const std::string& directory) override;
   Result<std::vector<Endpoint>> resolve_host(const std::string& host) override;
   std::string variable(const std::string& name) override;
@@ -30,6 +31,8 @@ class RealWorld : public PolicyWorld {
 // $CALLGATE_PROFILES; for what runs in the build tree the source's; else those installed with the
 // program, wherever that was moved to.
 std::string profile_directory();
+// Where the shipped profile of this name would be.
+std::string profile_file(const std::string& name);
 
 // The file that execvp would run for this word; ENOENT, or EACCES when only unusable ones exist.
 Result<std::string> find_program(const std::string& word);

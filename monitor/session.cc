@@ -134,7 +134,7 @@ std::string launch_failure(const LaunchReport& report) {
                   ? " (callgate doctor says why)"
                   : "; process " + std::to_string(other) +
                         " traces callgate itself (another callgate, a debugger), and nothing "
-                        "that is traced so has a second tracer");
+                        "that is traced so has a second tracer: start callgate outside of it");
     }
     case LaunchReport::Step::Filter:
       return "the filter cannot be loaded: " + reason;

@@ -91,7 +91,10 @@ std::string paths_text(const Program& program) {
       "Files (the last line that matches a name and an operation decides):\n"
       "  deny (EACCES): whatever no line matches; stat is allowed\n";
   for (const PathRule& rule : program.paths) {
-    add(&out, *rule.ruling.statement, verdict_text(rule.ruling) + ' ' + ops_text(rule.ops));
+    // A pattern that speaks of ${PROGRAM} where none is run.
+    const char* nothing = rule.patterns.empty() ? " of the program that is run" : "";
+    add(&out, *rule.ruling.statement,
+        verdict_text(rule.ruling) + ' ' + ops_text(rule.ops) + nothing);
     std::set<std::string> said;  // /lib and /usr/lib are often the same
     for (const Pattern& pattern : rule.patterns) {
       const std::string text = escape_foreign(pattern.text());

@@ -62,13 +62,17 @@ bool path_idle(const Policy::Impl& policy, const PathRule& rule, int32_t index) 
   });
 }
 
+// The built-in list and the shipped profiles are meant to be overruled.
+bool written_by_user(const Statement& statement) {
+  const std::string& file = statement.position.file;
+  return file != kRuntimeFile && !file.starts_with("profile:");
+}
+
 class IdleWarnings {
  public:
   explicit IdleWarnings(std::vector<std::string>* warnings) : warnings_(warnings) {}
   void add(const Statement& statement) {
-    // The built-in list and the shipped profiles are meant to be overruled.
-    const std::string& file = statement.position.file;
-    if (file == kRuntimeFile || file.starts_with("profile:")) return;
+    if (!written_by_user(statement)) return;
     warnings_->push_back(warning_at(
         statement.position, "this statement can never decide: later ones match all that it does"));
   }
@@ -76,6 +80,32 @@ class IdleWarnings {
  private:
   std::vector<std::string>* warnings_;
 };
+
+// Whether whatever is below the directory certainly gets this answer.
+bool all_below(const Policy::Impl& policy, PathOp op, std::string_view directory, bool allowed) {
+  const PathIndex::Position position = policy.paths.position(directory);
+  const auto slot = static_cast<size_t>(op);
+  bool sure = policy.path_allowed(op, position.base[slot]) == allowed;
+  policy.paths.visit_below(position.active, [&](int at, int32_t rule) {
+    if (static_cast<size_t>(at) == slot && rule > position.base[slot] &&
+        policy.path_allowed(op, rule) != allowed) {
+      sure = false;
+    }
+  });
+  return sure;
+}
+
+// What a rule that names one directory does not do to what is in it; empty where it may be meant
+// so: to list a directory, to hide it and to keep it from being removed are said of it alone.
+std::string left_out(const Policy::Impl& policy, const PathRule& rule, std::string_view directory) {
+  const bool reads = rule.ops.has(PathOp::Read);
+  const bool writes = rule.ops.has(PathOp::Write);
+  if (rule.ruling.verdict == Verdict::Allow) {
+    return writes && all_below(policy, PathOp::Write, directory, false) ? "is not granted" : "";
+  }
+  if (reads && all_below(policy, PathOp::Read, directory, true)) return "can still be read";
+  return writes && all_below(policy, PathOp::Write, directory, true) ? "can still be written" : "";
+}
 
 }  // namespace
 
@@ -125,6 +155,25 @@ void warn_of_idle_statements(const Policy::Impl& policy, std::vector<std::string
     if (earlier != nullptr) idle.add(*earlier->rule);
     earlier = &rule;
   }
+}
+
+std::vector<std::string> warnings_of_directories(const Policy::Impl& policy, PolicyWorld& world) {
+  std::vector<std::string> warnings;
+  for (const PathRule& rule : policy.program.paths) {
+    if (!written_by_user(*rule.ruling.statement)) continue;
+    for (const Pattern& pattern : rule.patterns) {
+      if (!pattern.literal()) continue;
+      const std::string name = unescape(pattern.text());
+      const std::string what = left_out(policy, rule, name);
+      if (what.empty() || !world.is_directory(name)) continue;
+      warnings.push_back(warning_at(
+          rule.ruling.statement->position,
+          quoted(pattern.text()) + " is a directory, and this speaks of it alone: what is in it " +
+              what + " (expected " + quoted(name == "/" ? "/**" : pattern.text() + '/') +
+              ", which is both)"));
+    }
+  }
+  return warnings;
 }
 
 }  // namespace callgate

@@ -202,6 +202,10 @@ std::vector<std::string> Policy::warnings() const {
   return all;
 }
 
+std::vector<std::string> Policy::warnings_of_directories(PolicyWorld& world) const {
+  return callgate::warnings_of_directories(*impl_, world);
+}
+
 std::variant<Policy, PolicyError> load_policy(std::span<const PolicySource> sources,
                                               PolicyWorld& world) {
   Loader loader(world);

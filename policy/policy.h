@@ -84,6 +84,8 @@ struct EnvironmentRule {
   std::string value;
 };
 
+class PolicyWorld;
+
 class Policy {
  public:
   struct Impl;
@@ -133,6 +135,8 @@ class Policy {
   // Findings of `callgate check`: "file:line:column: warning: ..." each.
   // Found when asked for: a run does not need them.
   [[nodiscard]] std::vector<std::string> warnings() const;
+  // And of patterns that name an existing directory alone where what is in it was probably meant.
+  [[nodiscard]] std::vector<std::string> warnings_of_directories(PolicyWorld& world) const;
 
  private:
   std::unique_ptr<Impl> impl_;
@@ -149,6 +153,11 @@ class PolicyWorld {
   virtual std::vector<std::string> profile_names() = 0;
   // The canonical name of an existing object (all symlinks resolved); ENOENT when there is none.
   virtual Result<std::string> canonical(const std::string& path) = 0;
+  // Whether this name, itself and not a link to it, is a directory's.
+  virtual bool is_directory(const std::string& path) {
+    static_cast<void>(path);
+    return false;
+  }
   // Whether names in this directory are found in other spellings too (vfat, ext4 "casefold").
   virtual bool ignores_case(const std::string& directory) {
     static_cast<void>(directory);

@@ -44,6 +44,8 @@ std::optional<NetOp> find_socket_change(const Policy::Impl& policy, std::string_
 PolicyNeeds needs_of(const Policy::Impl& policy);
 // Adds a warning for each statement that can never decide; says nothing where it cannot tell.
 void warn_of_idle_statements(const Policy::Impl& policy, std::vector<std::string>* warnings);
+// See Policy::warnings_of_directories.
+std::vector<std::string> warnings_of_directories(const Policy::Impl& policy, PolicyWorld& world);
 std::string describe(const Policy::Impl& policy);
 
 }  // namespace callgate

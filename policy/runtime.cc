@@ -26,6 +26,9 @@ path allow read,write /dev/{null,zero,full,random,urandom,tty}
 path allow read,write /dev/pts/*
 path allow read,write /dev/{stdin,stdout,stderr} /dev/fd/
 
+# libselinux asks, in every program that is linked with it (ls, cp, mv), whether SELinux is there.
+path allow read /proc/filesystems
+
 # The program's own process.
 path allow read /proc/self/ /proc/thread-self/
 )";

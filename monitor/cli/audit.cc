@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 
 #include "monitor/audit_table.h"
 #include "monitor/cli/command.h"
@@ -9,6 +10,7 @@
 #include "monitor/cli/program_run.h"
 #include "monitor/cli/say.h"
 #include "monitor/escape.h"
+#include "monitor/own_files.h"
 #include "monitor/policy_world.h"
 #include "monitor/record_writer.h"
 
@@ -49,6 +51,12 @@ int audit_command(const Options& options) {
       return kOwnFailure;
     }
   }
+  if (std::error_code ignored;
+      !json_path.empty() &&
+      (json_path == table_path || std::filesystem::equivalent(json_path, table_path, ignored))) {
+    say("--json and --output name the same file: each would overwrite the other");
+    return kOwnFailure;
+  }
   session->observe_all = true;
   session->enforce = false;
   session->inherit_descriptors = !options.has("close-fds");
@@ -56,6 +64,11 @@ int audit_command(const Options& options) {
 
   const std::optional<Policy> policy = policy_or_say(policies, options.words().front());
   if (!policy) return kOwnFailure;
+  for (const std::string& path : {json_path, table_path}) {
+    if (!is_policy_file(path, policies, *policy)) continue;
+    say(escape(path) + " is the policy itself, and would be overwritten: name another file");
+    return kOwnFailure;
+  }
   const std::optional<SharedLog> json = open_log_or_say(json_path, LogMode::Replace);
   if (!json) return kOwnFailure;
   const std::optional<SharedLog> table = open_log_or_say(table_path, LogMode::Replace);

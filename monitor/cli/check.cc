@@ -5,6 +5,7 @@
 #include "monitor/cli/say.h"
 #include "monitor/escape.h"
 #include "monitor/filter.h"
+#include "monitor/policy_world.h"
 #include "monitor/session.h"
 
 namespace callgate::cli {
@@ -89,6 +90,10 @@ int check_command(const Options& options) {
   std::string out;
   // Both kinds of finding are ready to print: what they quote from the file is escaped.
   for (const std::string& warning : policy->warnings()) out += with_newline(warning);
+  RealWorld world;
+  for (const std::string& warning : policy->warnings_of_directories(world)) {
+    out += with_newline(warning);
+  }
   for (const SyscallRuleFinding& finding : check_syscall_rules(policy->syscall_rules())) {
     const Statement* rule = finding.rule->rule;
     out += (rule != nullptr ? escape_line(rule->where()) + ": " : "") +

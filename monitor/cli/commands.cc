@@ -82,8 +82,9 @@ denied, and what a dynamically linked program needs to start is built in:
     path deny /etc/passwd
     network deny all
 
-Exit status: the program's own; 128+N when signal N ended it; 125 when callgate itself failed and
-nothing was started; 126 when PROGRAM cannot be executed, 127 when it was not found.)";
+Exit status: the program's own, and its death by a signal (128+N to a shell); 125 when callgate
+itself failed and nothing was started; 126 when PROGRAM cannot be executed, 127 when it was not
+found.)";
 constexpr const char* kRunExamples =
     R"(  callgate run --policy pdf.policy -- pdftotext /tmp/a.pdf -
   callgate run -p pdf-reader -p mine.policy --log calls.jsonl -- mutool draw /tmp/a.pdf
@@ -99,7 +100,7 @@ constexpr const char* kAuditExamples =
     R"(  callgate audit -- pdftotext /tmp/a.pdf -
   callgate audit --policy pdf.policy -- pdftotext /tmp/a.pdf -
   callgate audit --json calls.jsonl -- make
-  jq -r 'select(.operation=="write") | .objects[0].real' calls.jsonl | sort -u)";
+  jq -r 'select(.operation // "" | contains("write")) | .objects[0].real' calls.jsonl)";
 
 constexpr const char* kCheckTeaching =
     R"(Reads policies as `callgate run` would and starts nothing: what is wrong with them, statements

@@ -137,7 +137,14 @@ int explain_command(const Options& options) {
     parsed = parse_question(words, world);
   }
   if (const auto* mistake = std::get_if<QuestionMistake>(&parsed)) {
-    say("explain: " + mistake->message);
+    // `explain read /etc/passwd`: a question alone.
+    const bool alone =
+        options.values("policy").empty() &&
+        !std::holds_alternative<QuestionMistake>(parse_question(options.words(), world));
+    say("explain: " + (alone
+                           ? "by which policy? It comes first, as in `callgate explain pdf.policy "
+                             "read /etc/passwd`"
+                           : mistake->message));
     return kQuestionUsage;
   }
   const std::optional<Policy> policy = load_or_say(policies, {});

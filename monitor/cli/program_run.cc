@@ -1,8 +1,11 @@
 #include "monitor/cli/program_run.h"
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include "monitor/cli/say.h"
 #include "monitor/escape.h"
@@ -33,6 +36,18 @@ std::string hint(const std::string& word, int error) {
   if (error != EACCES) return {};
   if (S_ISDIR(info.st_mode)) return " (it is a directory)";
   return ::access(found->c_str(), X_OK) == 0 ? "" : " (it is not executable: chmod +x)";
+}
+
+// Ends callgate as the program ended, by the same signal: a shell says 128+N either way, but only
+// who died of an interrupt ends the script around it too.
+void die_of(int signal) {
+  prctl(PR_SET_DUMPABLE, 0);  // the program's core is the one that is wanted
+  std::signal(signal, SIG_DFL);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal);
+  sigprocmask(SIG_UNBLOCK, &only, nullptr);
+  raise(signal);
 }
 
 }  // namespace
@@ -92,7 +107,10 @@ int exit_status(const SessionOptions& session, const SessionResult& result) {
     return result.exec_errno == ENOENT ? kNotFound : kNotExecutable;
   }
   if (!result.message.empty()) say(result.message);
-  if (WIFSIGNALED(result.wait_status)) return 128 + WTERMSIG(result.wait_status);
+  if (WIFSIGNALED(result.wait_status)) {
+    die_of(WTERMSIG(result.wait_status));
+    return 128 + WTERMSIG(result.wait_status);
+  }
   return WEXITSTATUS(result.wait_status);
 }
 

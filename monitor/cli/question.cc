@@ -140,7 +140,9 @@ NetworkOrMistake network_question(NetFamily family, const std::vector<std::strin
   if (!op) {
     return QuestionMistake{
         in_quotes(words[1]) + " is no network operation" +
-        did_you_mean(words[1], {"connect", "bind", "send", "listen", "accept", "create"})};
+        did_you_mean(words[1], {"connect", "bind", "send", "listen", "accept", "create"}) +
+        "; expected connect, bind, send, listen, accept or create, as in `" + words[0] +
+        " connect " + (words[0] == "unix" ? "/run/bus" : "1.2.3.4:80") + "`"};
   }
   if (words.size() > 3) return QuestionMistake{"one endpoint at a time"};
   const bool bare = words.size() == 2;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "monitor/audit_table.h"
@@ -21,7 +22,18 @@ std::string profile_list() {
   return out.empty() ? "none installed" : out;
 }
 
-int teach_policy() {
+// `callgate run pdf.policy cat x`: the option was left out.
+bool means_policy(const std::string& word) {
+  const std::vector<std::string> profiles = RealWorld().profile_names();
+  return word.ends_with(".policy") ||
+         std::find(profiles.begin(), profiles.end(), word) != profiles.end();
+}
+
+int teach_policy(const std::vector<std::string>& words) {
+  if (words.size() > 1 && means_policy(words.front())) {
+    say("run needs a policy: did you mean --policy " + escape(words.front(), 200) + "?");
+    return kOwnFailure;
+  }
   say("run needs a policy: --policy FILE|PROFILE. Three lines make one:\n\n"
       "    path allow /tmp/*\n"
       "    path deny /etc/passwd\n"
@@ -56,7 +68,7 @@ bool choose_model(const std::string& word, SessionOptions* session) {
 
 int run_command(const Options& options) {
   const std::vector<std::string> policies = options.values("policy");
-  if (policies.empty()) return teach_policy();
+  if (policies.empty()) return teach_policy(options.words());
   if (options.words().empty()) {
     say("run: which program? callgate run --policy FILE -- PROGRAM [ARGUMENT...]");
     return kOwnFailure;
@@ -75,6 +87,10 @@ int run_command(const Options& options) {
   static const std::optional<Policy>& policy =
       *new std::optional<Policy>(load_or_say(policies, options.words().front()));
   if (!policy) return kOwnFailure;
+  if (is_policy_file(log_path, policies, *policy)) {
+    say("--log " + escape(log_path) + " is the policy itself: name another file for the log");
+    return kOwnFailure;
+  }
   const std::optional<SharedLog> log = open_log_or_say(log_path, LogMode::Append);
   if (!log) return kOwnFailure;
   session->own_files = own_files(log_path, policies, *policy);

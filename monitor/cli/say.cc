@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 
@@ -34,6 +35,8 @@ void say(std::string_view text) {
 
 bool print(std::string_view text) {
   const auto written = write_all(STDOUT_FILENO, text, kPatience);
+  // Who reads has seen enough (head, a pager that was left): that needs no words.
+  if (!written.ok() && written.error().code == EPIPE) return false;
   if (!written.ok()) say("cannot write to standard output: " + error_text(written.error().code));
   return written.ok();
 }

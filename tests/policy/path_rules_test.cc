@@ -249,7 +249,8 @@ TEST(NewNames, ADirectoryBringsNothingToWhereItMayNotBeCreated) {
 
 TEST(NewNames, ASocketIsReachedByNoNameThatGrantsMore) {
   const Policy policy = policy_of(
-      "path allow /t/**\nnetwork allow unix connect,send /t/mine/**\nnetwork allow unix bind /t/b/*\n");
+      "path allow /t/**\nnetwork allow unix connect,send /t/mine/**\nnetwork allow unix bind "
+      "/t/b/*\n");
   EXPECT_EQ(policy.socket_change("/t/bus", "/t/mine/x", false), NetOp::Connect);
   EXPECT_EQ(policy.socket_change("/t/d", "/t/mine/d", true), NetOp::Connect);
   EXPECT_EQ(policy.socket_change("/t/d", "/t/mine", true), NetOp::Connect);
@@ -258,7 +259,8 @@ TEST(NewNames, ASocketIsReachedByNoNameThatGrantsMore) {
   EXPECT_EQ(policy.socket_change("/t/b/s", "/t/c", false), NetOp::Bind);
   EXPECT_FALSE(policy.socket_change("/t/c", "/t/b/s", false));
   EXPECT_FALSE(policy.socket_change("/t/c", "/t/e", true));
-  const Policy all = policy_of("path allow /t/**\nnetwork allow unix\nnetwork deny unix connect /t/a\n");
+  const Policy all =
+      policy_of("path allow /t/**\nnetwork allow unix\nnetwork deny unix connect /t/a\n");
   EXPECT_EQ(all.socket_change("/t/a", "/t/b", false), NetOp::Connect);
   EXPECT_FALSE(all.socket_change("/t/b", "/t/c", false));
   EXPECT_TRUE(policy.needs().sockets);
@@ -322,6 +324,32 @@ TEST(Warnings, SayWhatDoesNotExist) {
   const Policy policy = policy_of("path allow /gone\n", world);
   EXPECT_THAT(policy.warnings(),
               ElementsAre("p.policy:1:12: warning: \"/gone\" does not exist now"));
+}
+
+TEST(Warnings, SayThatADirectoryIsNamedAlone) {
+  FakeWorld world;
+  world.directories = {"/", "/dir", "/a b"};
+  const auto warnings = [&](const std::string& text) {
+    return policy_of("runtime none\n" + text, world).warnings_of_directories(world);
+  };
+  const auto count = [&](const std::string& text) { return warnings(text).size(); };
+  EXPECT_THAT(warnings("path allow /**\npath deny /dir\n"),
+              ElementsAre("p.policy:3:1: warning: \"/dir\" is a directory, and this speaks of it "
+                          "alone: what is in it can still be read (expected \"/dir/\", which is "
+                          "both)"));
+  EXPECT_THAT(warnings("path allow /dir\n"),
+              ElementsAre(testing::HasSubstr("is not granted (expected \"/dir/\"")));
+  EXPECT_THAT(warnings("path allow /\n"), ElementsAre(testing::HasSubstr("(expected \"/**\"")));
+  EXPECT_EQ(count("path allow \"/a b\"\n"), 1);
+  EXPECT_EQ(count("path allow /**\npath kill write /dir\n"), 1);
+  EXPECT_EQ(count("path allow /**\npath deny write /dir\npath deny read /dir/**\n"), 1);
+  // What may well be meant: listing, hiding, keeping it where it is; what others speak of.
+  EXPECT_EQ(count("path allow read /dir\n"), 0);
+  EXPECT_EQ(count("path allow /**\npath deny stat,delete /dir\n"), 0);
+  EXPECT_EQ(count("path allow /dir /dir/*.txt\n"), 0);
+  EXPECT_EQ(count("path allow /**\npath deny /dir /dir/**/x\n"), 0);
+  EXPECT_EQ(count("path deny /dir\n"), 0);
+  EXPECT_EQ(count("path allow /**\npath deny /file\npath deny /dir/\n"), 0);
 }
 
 TEST(PathRules, ARefusalInADirectoryThatIgnoresCaseIsWarnedOf) {

@@ -58,7 +58,10 @@ inline constexpr int kSkipped = 77;
 }
 
 [[noreturn]] inline void held(std::string_view why = {}) {
-  std::printf("HELD %.*s (%s)\n", static_cast<int>(why.size()), why.data(), std::strerror(errno));
+  const int error = errno;
+  std::printf("HELD %.*s", static_cast<int>(why.size()), why.data());
+  if (error != 0) std::printf(" (%s)", std::strerror(error));
+  std::printf("\n");
   finish(kHeld);
 }
 

@@ -17,6 +17,7 @@ class FakeWorld : public PolicyWorld {
   std::map<std::string, std::string> profiles;
   std::map<std::string, std::string> links;  // link to target, both canonical but for the link
   std::set<std::string> missing;
+  std::set<std::string> directories;
   std::set<std::string> loose;  // directories that ignore case
   std::map<std::string, std::vector<Endpoint>> hosts;
   std::map<std::string, std::string> variables = {
@@ -45,6 +46,7 @@ class FakeWorld : public PolicyWorld {
     }
     return path;
   }
+  bool is_directory(const std::string& path) override { return directories.contains(path); }
   bool ignores_case(const std::string& directory) override { return loose.contains(directory); }
   Result<std::vector<Endpoint>> resolve_host(const std::string& host) override {
     if (auto it = hosts.find(host); it != hosts.end()) return it->second;
