@@ -42,6 +42,15 @@ std::string failure(const char* what) {
 
 }  // namespace
 
+bool user_namespaces_are_to_be_had() {
+  const pid_t child = fork();
+  if (child == 0) _exit(unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 ? 0 : 1);
+  int status = 1;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return child > 0 && status == 0;
+}
+
 std::string enter_lab_namespaces(LabNamespaces wanted) {
   const uid_t user = geteuid();
   const gid_t group = getegid();

@@ -17,4 +17,7 @@ struct LabNamespaces {
 // called stays behind then, and ends as the new one does. A sentence when they cannot be had.
 std::string enter_lab_namespaces(LabNamespaces wanted);
 
+// Whether whoever asks may make a user namespace here: not in a chroot, nor in many a container.
+bool user_namespaces_are_to_be_had();
+
 }  // namespace callgate

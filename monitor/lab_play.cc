@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "monitor/escape.h"
+#include "monitor/lab_namespace.h"
 #include "monitor/lab_stage.h"
 
 namespace callgate {
@@ -185,6 +186,9 @@ std::optional<std::string> lab_obstacle(const LabLesson& lesson, const std::stri
   if (lesson.needs_word("root") && geteuid() != 0) return "needs root to set up";
   if (lesson.needs_word("user") && geteuid() == 0) return "shown only to an ordinary user";
   if (lesson.needs_word("ipv6") && access("/proc/net/if_inet6", F_OK) != 0) return "needs IPv6";
+  if (lesson.needs_word("user-namespace") && !user_namespaces_are_to_be_had()) {
+    return "needs a user namespace, and none is to be had";
+  }
   for (const std::string& word : lesson.launch) {
     if (std::find(kLaunchWords.begin(), kLaunchWords.end(), word) == kLaunchWords.end()) {
       return "the lab cannot launch it: " + escape(word, 40);

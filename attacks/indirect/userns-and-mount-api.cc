@@ -2,6 +2,7 @@
 // class: indirect
 // severity: critical
 // models: naive
+// needs: user-namespace
 // trap: A user namespace makes anyone root in it; then a bind mount of $S onto $T/m makes $T/m/key an
 //   allowed name. By unshare, clone, clone3 (whose flags lie in memory), open_tree and move_mount.
 // naive: Filters clone's flags, and forgets clone3 and the new mount calls.

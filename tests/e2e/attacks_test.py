@@ -296,6 +296,8 @@ class Attack:
             test.skipTest("shown only to an ordinary user")
         if "ipv6" in self.needs and not os.path.exists("/proc/net/if_inet6"):
             test.skipTest("needs IPv6")
+        if "user-namespace" in self.needs and subprocess.run(["unshare", "--user", "--mount", "true"], capture_output=True).returncode:
+            test.skipTest("needs a user namespace, and none is to be had")
         if self.namespace():
             probe = subprocess.run([*self.namespace(), "true"], capture_output=True, text=True)
             if probe.returncode != 0:
