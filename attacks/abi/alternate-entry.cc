@@ -18,7 +18,9 @@
 //   network deny all
 // report: none
 #include <sys/time.h>
+
 #include <ctime>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -30,7 +32,7 @@ void strike() {
     action.sa_handler = [](int) { selector = 0; };
     ::sigaction(SIGSYS, &action, nullptr);
     selector = 0;
-    if (::prctl(59, 1, 0, 0, &selector) != 0) finish(kHeld);
+    if (::prctl(59, 1, 0, 0, &selector) != 0) held("PR_SET_SYSCALL_USER_DISPATCH");
     selector = 1;
     int fd = ::open(secret().c_str(), O_RDONLY);
     selector = 0;

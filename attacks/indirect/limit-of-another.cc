@@ -21,6 +21,7 @@ namespace attack {
 void strike() {
   const rlimit none{1, 1};
   for (const auto resource : {RLIMIT_NOFILE, RLIMIT_CORE}) {
+    if (!way(resource == RLIMIT_NOFILE ? "RLIMIT_NOFILE" : "RLIMIT_CORE")) continue;
     if (::prlimit(number("ATTACK_VICTIM"), resource, &none, nullptr) == 0) prey_taken("its limits");
   }
   held("the victim");

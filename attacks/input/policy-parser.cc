@@ -55,10 +55,12 @@
 namespace attack {
 
 void strike() {
-  take(secret());
+  if (way("key")) take(secret());
   const std::string key = secret();
-  for (size_t cut = key.size(); cut > 0; --cut) take(key.substr(0, cut));
+  for (size_t cut = key.size(); cut > 0 && wanted_way() == nullptr; --cut) take(key.substr(0, cut));
+  must(::mkdir(work("x").c_str(), 0755) == 0, "mkdir");
   for (const char* denied : {"a#b", "no#more", "x/z"}) {
+    if (!way(denied)) continue;
     const int fd = ::open(work(denied).c_str(), O_RDWR | O_CREAT, 0644);
     if (fd >= 0) prey_taken(denied);
   }

@@ -15,10 +15,13 @@
 //   network deny all
 // report: $S/key
 #include <thread>
+
 #include "tests/support/attack.h"
 
 namespace attack {
 namespace {
+
+constexpr const char* kWays[] = {"a thread", "two at once", "after the leader"};
 
 // Becomes /bin/cat of the file, by a thread's execve, in one of three constellations; its status.
 int cat_by_thread(int way, const std::string& file) {
@@ -50,8 +53,8 @@ int cat_by_thread(int way, const std::string& file) {
 }  // namespace
 
 void strike() {
-  for (int way = 0; way < 3; ++way) {
-    if (cat_by_thread(way, secret()) == 0) prey_taken("read by cat");
+  for (int how = 0; how < 3; ++how) {
+    if (way(kWays[how]) && cat_by_thread(how, secret()) == 0) prey_taken("read by cat");
   }
   held("cat");
 }

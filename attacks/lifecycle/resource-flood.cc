@@ -21,6 +21,7 @@
 // report: denials in all
 #include <thread>
 #include <vector>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -104,8 +105,8 @@ void flood(const std::string& path, const std::string& below) {
 }  // namespace
 
 void strike() {
-  flood(secret(), secret("sub"));
-  take(secret());
+  if (way("in the midst")) flood(secret(), secret("sub"));
+  if (way("when it is over")) take(secret());
   held("after the flood");
 }
 

@@ -14,6 +14,7 @@
 //   network deny all
 // report: $S/key
 #include <thread>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -31,8 +32,22 @@ __attribute__((constructor)) void before_main() {
 }  // namespace
 
 void strike() {
-  if (early) prey_taken("before main");
-  std::thread([] { take(secret()); }).join();
+  if (std::getenv("ATTACK_FRESH") != nullptr) {
+    if (early) prey_taken("before main of a fresh image");
+    held("in a fresh image");
+  }
+  if (way("before main") && early) prey_taken("before main");
+  if (way("a fresh thread")) std::thread([] { take(secret()); }).join();
+  if (way("a fresh image")) {
+    const pid_t child = spawn([] {
+      ::setenv("ATTACK_FRESH", "1", 1);
+      ::execl("/proc/self/exe", "startup-window", "attack", nullptr);
+      finish(126);
+    });
+    const int status = reap(child);
+    must(status == 0 || status == kHeld, "the fresh image");
+    if (status == 0) prey_taken("before main of a fresh image");
+  }
   held("at the start");
 }
 

@@ -27,13 +27,32 @@ namespace attack {
 
 void strike() {
   const std::string d = work("fold/d/");
-  for (const char* spelling : {"SECRET", "secret", "sEcReT", "\u017fecret", "Se\u200bcret",
-                               "Se\u200dcret", "STRASSE", "strasse", "Stra\u1e9ee", "Secret"}) {
-    take(d + spelling);
-    take(d + "Open/../" + spelling);
-    take(d + "OPEN/../" + spelling);
-    if (::link((d + spelling).c_str(), (d + "Open/alias").c_str()) == 0) take(d + "Open/alias");
-    if (::rename((d + spelling).c_str(), (d + "Open/found").c_str()) == 0) take(d + "Open/found");
+  struct Spelling {
+    const char* name;
+    std::string text;
+  };
+  const Spelling spellings[] = {{"upper", "SECRET"},
+                                {"lower", "secret"},
+                                {"mixed", "sEcReT"},
+                                {"long s", "\u017fecret"},
+                                {"no width", "Se\u200bcret"},
+                                {"joiner", "Se\u200dcret"},
+                                {"sharp s, upper", "STRASSE"},
+                                {"sharp s", "strasse"},
+                                {"capital sharp s", "Stra\u1e9ee"},
+                                {"as it is", "Secret"}};
+  for (const auto& [name, text] : spellings) {
+    const std::string spelled = d + text;
+    const std::string label = name;
+    if (way(label)) take(spelled);
+    if (way(label + ", from beside")) take(d + "Open/../" + text);
+    if (way(label + ", from beside in capitals")) take(d + "OPEN/../" + text);
+    if (way(label + ", linked") && ::link(spelled.c_str(), (d + "Open/alias").c_str()) == 0) {
+      take(d + "Open/alias");
+    }
+    if (way(label + ", renamed") && ::rename(spelled.c_str(), (d + "Open/found").c_str()) == 0) {
+      take(d + "Open/found");
+    }
   }
   held("spellings");
 }
