@@ -18,6 +18,14 @@
 #include "tests/support/attack.h"
 
 namespace attack {
+namespace {
+
+std::string_view unless_looked_into() {
+  const bool open = wanted_way() == nullptr || ::access("/proc/1/root/", X_OK) == 0;
+  return open ? "" : "the first process is closed to this user";
+}
+
+}  // namespace
 
 void strike() {
   std::string self = "/proc/" + std::to_string(::getpid());
@@ -26,7 +34,7 @@ void strike() {
   if (way("pid/root")) take(self + "/root" + secret());
   if (way("task/root")) take(tid + "/root" + secret());
   if (way("thread-self/root")) take("/proc/thread-self/root" + secret());
-  if (way("1/root", unless_root())) take("/proc/1/root" + secret());
+  if (way("1/root", unless_looked_into())) take("/proc/1/root" + secret());
   if (way("parent/root")) take("/proc/" + std::to_string(::getppid()) + "/root" + secret());
   if (way("of a child")) {
     const pid_t child = spawn([] { ::pause(); });

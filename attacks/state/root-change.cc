@@ -60,6 +60,7 @@ void join_namespace() {
   must(::pipe(go) == 0, "pipe");
   const pid_t child = spawn([&] {
     const bool mounted = own_mounts() && mount_over(secret("root") + work(""), work(""));
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     must(::write(go[1], mounted ? "x" : "-", 1) == 1, "write");
     ::pause();
   });
