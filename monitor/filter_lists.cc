@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <optional>
 
+#include "monitor/argument_area.h"
 #include "monitor/source_route.h"
 
 namespace callgate {
@@ -336,10 +337,34 @@ uint32_t gate_answer(const RowPlan& plan) {
   return SECCOMP_RET_KILL_PROCESS;
 }
 
+// Calls that a task makes in place of its own: of an open, with its name in the argument area, and
+// the attachment of that area. A statement speaks of the program's calls; one of these that is the
+// program's is stopped for it, and refused by the monitor (Guard::open_call, Guard::area_call).
+std::optional<Clause> in_place_of_another(const RowPlan& plan, const FilterInputs& inputs) {
+  const SyscallRow& row = *plan.row;
+  if (inputs.window_end == 0 || inputs.audit) return std::nullopt;
+  if (plan.rule == nullptr && plan.rules.empty()) return std::nullopt;
+  if (row.name == "openat2") {
+    ArgumentTest from = {.argument = row.argument(Role::Path),
+                         .op = Op::Ge,
+                         .wide = true,
+                         .value = ArgumentArea::kAddress};
+    ArgumentTest to = from;
+    to.op = Op::Lt;
+    to.value = inputs.window_end;
+    return Clause{{from, to}, kTrace};
+  }
+  if (row.name == "shmat" && inputs.area_segment >= 0) {
+    return Clause{{int_is(0, static_cast<uint32_t>(inputs.area_segment))}, kTrace};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 DecisionList decision_list(const RowPlan& plan, Abi abi, const FilterInputs& inputs) {
   DecisionList list;
+  if (auto own = in_place_of_another(plan, inputs)) list.rules.push_back(*std::move(own));
   const RowPlan* base = &plan;
   RowPlan table;
   if (!plan.rules.empty()) {

@@ -134,6 +134,7 @@ class Guard {
   Result<Track> begin_open(const Task& task, const Stop& stop, const OpenRequest& open,
                            uint64_t resolve);
   Answer failed_open(Task& task, const Stop& stop, Event event, const OpenRequest& open);
+  const SyscallRule* refuses_from_area(const Stop& stop) const;
   std::optional<Answer> open_optimistically(Task& task, const Stop& stop, const OpenRequest& open);
   void remember_links(const std::string& text, const Place& place);
   Answer open_resolved(Task& task, const Stop& stop, OpenRequest open);

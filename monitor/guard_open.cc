@@ -116,7 +116,22 @@ void Guard::read_open_name(Task& task, const Stop& stop, OpenRequest& open) cons
   }
 }
 
+// The `syscall` statement that let this openat2 through, whatever its condition: for its name's
+// sake, which lies where only calls of callgate's making have theirs.
+const SyscallRule* Guard::refuses_from_area(const Stop& stop) const {
+  const uint64_t name = stop.argument(Role::Path);
+  const bool inside = name >= ArgumentArea::kAddress && name < ArgumentArea::kWindowEnd;
+  if (!enforcing() || stop.row->name != "openat2" || !inside) return nullptr;
+  for (const SyscallRule& rule : policy_.syscall_rules()) {
+    if (rule.name == "openat2" && rule.verdict != Verdict::Allow) return &rule;
+  }
+  return nullptr;
+}
+
 Answer Guard::open_call(Task& task, const Stop& stop) {
+  if (const SyscallRule* rule = refuses_from_area(stop)) {
+    return rule->verdict == Verdict::Kill ? Answer(KillProcess{}) : Refuse{rule->error};
+  }
   auto open = read_open(task, stop);
   if (!open.ok()) {
     Event event = start_event(task, stop, Event::Kind::Path, "read");

@@ -15,7 +15,7 @@
 //   path allow read,execute /usr/**
 //   path allow $T/
 //   network deny all
-//   syscall deny shmget msgget semget mq_open
+//   syscall deny shmget shmat msgget semget mq_open
 // report: none
 #include <linux/perf_event.h>
 #include <mqueue.h>

@@ -53,7 +53,7 @@ void strike() {
       prey_taken("signalled by pidfd");
     }
     remote.iov_len = 4096;  // of no page: ENOMEM says that it was looked for
-    if (way("process_madvise") &&
+    if (way("process_madvise", unless_root()) &&
         (::syscall(440, pidfd, &remote, 1, 20 /* COLD */, 0) >= 0 || errno == ENOMEM)) {
       prey_taken("its memory is advised upon");
     }

@@ -203,6 +203,22 @@ TEST(FilterRules, EveryComparisonInBothWidths) {
   }
 }
 
+// An open is made as openat2 of a name in the argument area, which itself is attached by shmat.
+TEST(FilterRules, DoNotRefuseWhatCallgateMakesOfOtherCalls) {
+  FilterInputs inputs = everything_needed();
+  inputs.syscall_rules = {rule(Verdict::Deny, "openat2"), rule(Verdict::Kill, "shmat"),
+                          rule_when(Verdict::Deny, "openat2", {.argument = 3, .value = 24})};
+  const Asked filter(inputs);
+  EXPECT_EQ(filter("openat2", {0, 0x7000'0000, 0, 24}), kTrace);
+  EXPECT_EQ(filter("openat2", {0, kWindowEnd - 1, 0, 24}), kTrace);
+  EXPECT_EQ(filter("openat2", {0, 0x7000'0000 - 1, 0, 24}), refuse(EPERM));
+  EXPECT_EQ(filter("openat2", {0, kWindowEnd, 0, 24}), refuse(EPERM));
+  EXPECT_EQ(filter("openat2", {0, kGarbage | 0x7000'0000, 0, 24}), refuse(EPERM));
+  EXPECT_EQ(filter("shmat", {kSegment, 0x7000'0000}), kTrace);
+  EXPECT_EQ(filter("shmat", {kSegment + 1, 0x7000'0000}), kKill);
+  EXPECT_EQ(filter("shmat", {kSegment + 1, 0}), kKill);
+}
+
 TEST(FilterRules, SurviveALongPolicy) {
   FilterInputs inputs = everything_needed();
   for (uint64_t i = 0; i < 80; ++i) {
