@@ -5,8 +5,9 @@
 // bits: 64, for the vsyscall page lies beyond 4 GiB
 // trap: Other doors: the vsyscall page, and syscall user dispatch, which turns calls into SIGSYS
 //   before seccomp or ptrace see them and would catch calls that a monitor injects.
-// naive: Rewinds the instruction pointer over a two-byte instruction that is not there; or waits for
-//   an entry that never comes.
+// naive: Rewinds the instruction pointer over a two-byte instruction that is not there; or waits for an
+//   entry that never comes. (Not shown by `--model naive`: it rewinds and injects as callgate does, and
+//   a dispatched call is no call.)
 // kernel: vsyscall emulation runs seccomp with the slot's address as ip (seccomp_filter.rst, Caveats);
 //   syscall-user-dispatch.rst.
 // sealed: PR_SET_SYSCALL_USER_DISPATCH is refused; a call is rewound only onto an instruction that was

@@ -6,7 +6,8 @@
 // trap: Two ways for a 64-bit program to make i386's calls, "int $0x80" and a far jump into a 32-bit code
 //   segment, each with garbage in the high halves of every argument: names, sockets, programs,
 //   descriptors.
-// naive: Tells the ABI by the program, by its code segment or once per process; compares 64 bits.
+// naive: Tells the ABI by the program, by its code segment or once per process; compares 64 bits. (Of
+//   these mistakes `--model naive` makes one, the single table of numbers: int80-and-mixed-arch.)
 // kernel: Both enter at the i386 table, whatever the program; high halves are cut off
 //   (entry_64_compat.S), and a far jump changes CS without a system call.
 // sealed: The ABI comes with each call from the kernel; arguments are read as that ABI has them.

@@ -1,6 +1,7 @@
 // attack: foreign-descriptor
 // class: indirect
 // severity: high
+// models: naive
 // launch: victim
 // trap: A process outside holds a pipe with a secret in it. Its /proc/<pid>/fd/0 is opened with O_PATH,
 //   which reads nothing; then that is opened again, through the caller's own /proc/self/fd.

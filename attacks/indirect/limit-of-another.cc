@@ -1,6 +1,7 @@
 // attack: limit-of-another
 // class: indirect
 // severity: medium
+// models: naive
 // launch: victim
 // trap: The policy limits open files, so a limit may only be lowered. It is lowered for somebody else: a
 //   process outside, which cannot open anything any more (RLIMIT_CPU would kill it).

@@ -1,6 +1,7 @@
 // attack: shared-group
 // class: indirect
 // severity: high
+// models: naive
 // launch: victim
 // trap: Not kill, but the kernel shall send the signal: a descriptor is owned by a process group
 //   (F_SETOWN), F_SETSIG says which signal, and data makes it come. The group holds processes that

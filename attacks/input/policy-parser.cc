@@ -6,7 +6,8 @@
 //   ends of lines, a # in a name, rules that contradict each other, and statements that can never
 //   decide. $S/key stands behind each way of misreading it.
 // naive: Skips lines that it does not understand; cuts long ones, so that a rule becomes a broader one;
-//   compares keywords without their case; takes an empty file for "no rules, so all is allowed".
+//   compares keywords without their case; takes an empty file for "no rules, so all is allowed". (Not
+//   shown by `--model naive`: there is one parser.)
 // kernel: Nothing: here the monitor is on its own.
 // sealed: One strict grammar. A file that cannot be read in full is not used at all: exit 125, with line and
 //   column, and nothing is started. The last statement that matches decides.

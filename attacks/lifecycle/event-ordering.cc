@@ -5,8 +5,8 @@
 //   either order. Kill the parent before its event is read, kill the newborn, stop and continue it,
 //   execute in it at once, end it at once, and have it open $S/key before anybody has put the two
 //   together.
-// naive: Expects the parent's event first: a stop of an unknown pid is ignored, resumed, or taken
-//   for an error.
+// naive: Expects the parent's event first: a stop of an unknown pid is ignored, resumed, or taken for an
+//   error. (Not shown by `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: "The first stop of the child may be reported before the event of its parent"; when the
 //   parent is killed, PTRACE_GETEVENTMSG says ESRCH and the child is traced all the same
 //   (ptrace(2)).

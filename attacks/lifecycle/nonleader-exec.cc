@@ -3,7 +3,8 @@
 // severity: high
 // trap: A thread that is not the leader calls execve; two do at once; one does after the leader has
 //   exited. The new image then opens $S/key.
-// naive: Loses the task: its tid becomes the leader's, the others vanish without an exit status.
+// naive: Loses the task: its tid becomes the leader's, the others vanish without an exit status. (Not
+//   shown by `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: de_thread kills the other threads and takes over the leader's tid; PTRACE_EVENT_EXEC tells
 //   the former tid (ptrace(2), "execve(2) under ptrace").
 // sealed: The event's message names the former tid; everything known of the other threads is dropped.

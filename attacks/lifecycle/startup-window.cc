@@ -3,7 +3,8 @@
 // severity: critical
 // trap: Act before the gate is shut: a constructor, which runs before main, opens $S/key; so does a
 //   fresh thread and a fresh image.
-// naive: Starts the program, then attaches; the first instructions run free.
+// naive: Starts the program, then attaches; the first instructions run free. (Not shown by `--model
+//   naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: A seccomp filter holds from the call that loads it; ptrace from the seize on.
 // sealed: The program's first instruction comes after a handshake that proved the filter live.
 // source: kxxt/tracexec#66, #73

@@ -3,7 +3,8 @@
 // severity: high
 // trap: clone with CLONE_UNTRACED makes a child that a tracer is not told of; CLONE_PARENT makes it
 //   the caller's sibling, and thus perhaps the monitor's own child; CLONE_PTRACE hides the event.
-// naive: Ignores the unknown pid, lets it run, or takes its end for the end of the program.
+// naive: Ignores the unknown pid, lets it run, or takes its end for the end of the program. (Not shown
+//   by `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: clone(2): CLONE_UNTRACED suppresses the ptrace event.
 // sealed: CLONE_UNTRACED is refused by the filter; a first stop of an unknown task is adopted; the
 //   root program is known by identity.

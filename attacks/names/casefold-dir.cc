@@ -9,7 +9,8 @@
 // trap: In a directory that ignores case one file answers to a thousand spellings. Nothing was
 //   granted of "Secret"; ask for "SECRET", for the long s (U+017F), for a zero-width joiner within,
 //   and from "OPEN", which is as much granted as "Open" is.
-// naive: Denies "Secret", allows the rest, and compares bytes: "SECRET" is not "Secret".
+// naive: Denies "Secret", allows the rest, and compares bytes: "SECRET" is not "Secret". (`--model
+//   naive` falls only where a policy denies spellings; this one grants.)
 // kernel: A casefolded directory compares names folded and normalised (ext4(5), "casefold";
 //   tmpfs(5)); the name that d_path tells may be the one that was asked for.
 // sealed: A spelling is a name, and a name that no statement grants is refused, whatever it leads

@@ -4,7 +4,8 @@
 // launch: marker
 // trap: /proc/self is whoever looks. Ask for /proc/self/environ, /proc/thread-self, /proc/self/fd,
 //   /proc/<parent>: the monitor's environment holds a secret that the policy drops for the program.
-// naive: Opens the name itself, and hands out *its own* environment, maps and descriptors.
+// naive: Opens the name itself, and hands out *its own* environment, maps and descriptors. (Not shown by
+//   `--model naive`, which opens nothing for anyone.)
 // kernel: /proc/self resolves to the caller of the walk, in the mount's pid namespace (proc(5)).
 // sealed: self and thread-self are resolved for the task that asked; other processes' entries, and
 //   the monitor's and keeper's own, are out of reach.

@@ -3,7 +3,8 @@
 // severity: high
 // trap: What lies just beside a pattern: "$T/pub/*" and the file $T/pub/a/b, the directory $T/pubx;
 //   a deny of $T/pub/no and the names "no/", "no/.", "./no"; names that hold * ? [ and backslash.
-// naive: Compares prefixes, or matches without knowing where a component ends.
+// naive: Compares prefixes, or matches without knowing where a component ends. (Not shown by `--model
+//   naive`: patterns are matched by the one matcher that there is.)
 // kernel: Nothing: patterns are the monitor's own. "/" separates components, every other byte is
 //   part of a name.
 // sealed: Patterns are matched by component against the canonical name.

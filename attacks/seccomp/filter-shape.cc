@@ -8,8 +8,9 @@
 //   1,023 by syscall, by int 0x80, with the x32 bit, with garbage above bit 31, and each argument
 //   with garbage in its upper half. Where one thread may be killed for a call, see whether its
 //   siblings die too.
-// naive: Jumps written by hand: the architecture is looked at last, a jump is too far for its byte,
-//   a comparison sees half of an argument, what is not listed is allowed, a kill is of one thread.
+// naive: Jumps written by hand: the architecture is looked at last, a jump is too far for its byte, a
+//   comparison sees half of an argument, what is not listed is allowed, a kill is of one thread. (Not
+//   shown by `--model naive`: its filter is generated from the same table.)
 // kernel: The kernel takes the low 32 bits of the number and, for 32-bit parameters, of the
 //   argument; the filter sees all 64. SECCOMP_RET_KILL_THREAD leaves the other threads running
 //   (seccomp(2)).
