@@ -64,6 +64,13 @@ int ring_open(const std::string& path, unsigned flags = 0) {
       },
       flags);
 }
+int ring_socket() {
+  return request([](io_uring_sqe& entry) {
+    entry.opcode = IORING_OP_SOCKET;
+    entry.fd = AF_INET;
+    entry.off = SOCK_STREAM;
+  });
+}
 int ring_connect(int s, const sockaddr_in& to) {
   return request([&](io_uring_sqe& entry) {
     entry.opcode = IORING_OP_CONNECT;
@@ -112,8 +119,9 @@ void strike() {
   if (way("open")) get(ring_open(secret()));
   if (way("open without a call")) get(ring_open(secret(), IORING_SETUP_SQPOLL));
   if (way("connect")) {
-    const int s = ::socket(AF_INET, SOCK_STREAM, 0);
-    const int result = ring_connect(s, v4("127.0.0.1", number("ATTACK_TCP")));
+    int s = ring_socket();
+    if (s == -EINVAL) s = ::socket(AF_INET, SOCK_STREAM, 0);  // before 5.19
+    const int result = s < 0 ? s : ring_connect(s, v4("127.0.0.1", number("ATTACK_TCP")));
     if (result == 0) take(s);
     errno = -result;
   }

@@ -14,8 +14,7 @@
 //   /proc/<tid>/fd, and what is known is remembered by the socket's inode.
 // source: Garfinkel, "Traps and Pitfalls", NDSS 2003, "incorrectly mirroring OS state"
 // policy:
-//   network allow tcp bind *:$PORT
-//   network allow tcp connect,send 127.0.0.1
+//   network allow tcp bind,connect,send *:$PORT 127.0.0.1
 //   network deny udp
 //   network allow udp create
 // report: udp bind
