@@ -48,7 +48,9 @@ void strike() {
   });
   must(survivor > 0, "fork");
   if (monitor != 0) {
+    const pid_t group = ::getpgid(monitor);  // the monitor's own, where its session is its own
     for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGSEGV, SIGABRT, SIGSTOP, SIGTRAP, SIGKILL}) {
+      if (group > 1 && group != ::getpgrp()) ::kill(-group, signal);
       for (pid_t target : {monitor, ::getppid()}) {
         if (target <= 1) continue;
         ::kill(target, signal);
