@@ -40,7 +40,8 @@ void strike() {
   if (way("openat2")) {
     again(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, link.c_str(), &how, sizeof how)));
   }
-  how.resolve = 0x20;  // RESOLVE_CACHED: EAGAIN of the kernel's, which is not to be taken for a pass
+  how.resolve =
+      0x20;  // RESOLVE_CACHED: EAGAIN of the kernel's, which is not to be taken for a pass
   for (int i = 0; i < 3; ++i) {
     again(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, link.c_str(), &how, sizeof how)));
   }
