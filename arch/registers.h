@@ -25,6 +25,8 @@ class Registers {
   // The call's number as the kernel truncates it to 32 bits.
   [[nodiscard]] int number(Abi abi) const;
   void set_number(Abi abi, int number);
+  // The whole register that it stands in, which may hold more than the kernel looks at.
+  [[nodiscard]] uint64_t whole_number() const;
   [[nodiscard]] uint64_t argument(Abi abi, int index) const;  // zero-extended for i386
   void set_argument(Abi abi, int index, uint64_t value);
   [[nodiscard]] int64_t result(Abi abi) const;  // sign-extended

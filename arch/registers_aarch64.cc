@@ -50,6 +50,8 @@ Abi Registers::native() { return Abi::Aarch64; }
 
 int Registers::number(Abi /*abi*/) const { return number_; }
 
+uint64_t Registers::whole_number() const { return static_cast<uint32_t>(number_); }
+
 void Registers::set_number(Abi /*abi*/, int number) { number_ = number; }
 
 uint64_t Registers::argument(Abi /*abi*/, int index) const { return regs_.regs[index]; }

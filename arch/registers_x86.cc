@@ -48,6 +48,8 @@ int Registers::number(Abi /*abi*/) const {
   return static_cast<int>(static_cast<uint32_t>(regs_.orig_rax));
 }
 
+uint64_t Registers::whole_number() const { return regs_.orig_rax; }
+
 void Registers::set_number(Abi /*abi*/, int number) {
   regs_.orig_rax = static_cast<uint64_t>(static_cast<int64_t>(number));
 }

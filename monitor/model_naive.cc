@@ -60,6 +60,10 @@ bool is_about_sockets(Operation operation) {
          operation == Operation::SendMsg || operation == Operation::SendMmsg;
 }
 
+bool is_about_memory(Operation operation) {
+  return operation == Operation::MapMemory || operation == Operation::ProtectMemory;
+}
+
 bool is_about_names(Operation operation) {
   return operation == Operation::Open || operation == Operation::Attributes ||
          operation == Operation::Stat;
@@ -77,8 +81,13 @@ std::optional<std::string> read_name(const TraceeMemory& memory, TraceeAddr at) 
   return cut;
 }
 
-// One table of numbers, whatever the ABI: i386's open (5) is fstat here. Mistake two.
+// One table of numbers, whatever the ABI: i386's open (5) is fstat here. Mistake two. And a number
+// that is not in the table as it stands in the register, all 64 bits of it, is no call: twelve.
 const SyscallRow* believed_row(const Stop& stop) {
+  if (stop.abi == Registers::native() && stop.registers &&
+      stop.registers->whole_number() > INT_MAX) {
+    return nullptr;
+  }
   const int number = stop.row->number[static_cast<size_t>(stop.abi)];
   return find_syscall(stop.abi == Abi::I386 ? Abi::X86_64 : stop.abi, number);
 }
@@ -202,6 +211,8 @@ std::optional<NaiveAnswer> consider_naively(const Policy& policy, Mirror& mirror
     return harmless(Event::Kind::Other, believed.row != nullptr ? believed.row->name : "unknown");
   }
   if (is_about_sockets(stop.row->operation)) return consider_socket(policy, process, stop, memory);
+  // To execute is to call execve; what is mapped is no business of its: thirteen.
+  if (is_about_memory(stop.row->operation)) return harmless(Event::Kind::Path, stop.row->name);
   learn(process, believed, memory);
   if (ops.empty() && !is_about_names(stop.row->operation)) return std::nullopt;
   // Of a link it looks at the new name alone: eleven.

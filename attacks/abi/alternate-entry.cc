@@ -5,8 +5,9 @@
 // bits: 64, for the vsyscall page lies beyond 4 GiB
 // trap: Other doors: the vsyscall page, and syscall user dispatch, which turns calls into SIGSYS
 //   before seccomp or ptrace see them and would catch calls that a monitor injects.
-// naive: Rewinds the instruction pointer over a two-byte instruction that is not there; or waits for
-//   an entry that never comes.
+// naive: Rewinds the instruction pointer over a two-byte instruction that is not there; or waits for an
+//   entry that never comes. (Not shown by `--model naive`: it rewinds and injects as callgate does, and
+//   a dispatched call is no call.)
 // kernel: vsyscall emulation runs seccomp with the slot's address as ip (seccomp_filter.rst, Caveats);
 //   syscall-user-dispatch.rst.
 // sealed: PR_SET_SYSCALL_USER_DISPATCH is refused; a call is rewound only onto an instruction that was
@@ -18,7 +19,9 @@
 //   network deny all
 // report: none
 #include <sys/time.h>
+
 #include <ctime>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -30,7 +33,7 @@ void strike() {
     action.sa_handler = [](int) { selector = 0; };
     ::sigaction(SIGSYS, &action, nullptr);
     selector = 0;
-    if (::prctl(59, 1, 0, 0, &selector) != 0) finish(kHeld);
+    if (::prctl(59, 1, 0, 0, &selector) != 0) held("PR_SET_SYSCALL_USER_DISPATCH");
     selector = 1;
     int fd = ::open(secret().c_str(), O_RDONLY);
     selector = 0;

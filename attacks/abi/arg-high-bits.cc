@@ -29,16 +29,27 @@ long low(long value) { return kHigh | (value & 0xffffffff); }
 void strike() {
   std::string key = secret();
   must(::chdir(work("").c_str()) == 0, "chdir");
-  take(static_cast<int>(::syscall(SYS_openat, low(AT_FDCWD), key.c_str(), low(O_RDONLY))));
-  std::string relative = ".." + std::string("/s/key");
-  take(static_cast<int>(::syscall(SYS_openat, 0xffffff9cL, relative.c_str(), O_RDONLY)));
-  take(static_cast<int>(::syscall(SYS_openat, low(AT_FDCWD), relative.c_str(), O_RDONLY)));
-  auto s = static_cast<int>(::syscall(SYS_socket, low(AF_INET), low(SOCK_STREAM), kHigh));
-  if (s >= 0) {
-    sockaddr_in address = v4("127.0.0.1", number("ATTACK_TCP"));
-    if (::syscall(SYS_connect, low(s), &address, low(sizeof address)) == 0) prey_taken(read_all(s));
+  if (way("openat")) {
+    take(static_cast<int>(::syscall(SYS_openat, low(AT_FDCWD), key.c_str(), low(O_RDONLY))));
   }
-  if (::syscall(SYS_unlinkat, low(AT_FDCWD), key.c_str(), kHigh) == 0) prey_taken("unlinked");
+  std::string relative = ".." + std::string("/s/key");
+  if (way("AT_FDCWD without its sign")) {
+    take(static_cast<int>(::syscall(SYS_openat, 0xffffff9cL, relative.c_str(), O_RDONLY)));
+  }
+  if (way("AT_FDCWD")) {
+    take(static_cast<int>(::syscall(SYS_openat, low(AT_FDCWD), relative.c_str(), O_RDONLY)));
+  }
+  auto s = static_cast<int>(::syscall(SYS_socket, low(AF_INET), low(SOCK_STREAM), kHigh));
+  if (s >= 0 && way("connect")) {
+    sockaddr_in address = v4("127.0.0.1", number("ATTACK_TCP"));
+    if (::syscall(SYS_connect, low(s), &address, low(sizeof address)) == 0) take(s);
+  }
+  if (way("dup2")) {
+    const int number = static_cast<int>(::syscall(SYS_dup2, low(::open("/", O_PATH)), low(100)));
+    take(static_cast<int>(::syscall(SYS_openat, low(number), key.c_str() + 1, kHigh)));
+  }
+  if (way("unlinkat") && ::syscall(SYS_unlinkat, low(AT_FDCWD), key.c_str(), kHigh) == 0)
+    prey_taken("unlinked");
   held("high bits");
 }
 

@@ -25,21 +25,19 @@ void strike() {
   need_32_bit_calls();
   char* low = low_memory();
   std::strcpy(low, secret().c_str());
-  long fd = int80(5, word(low), O_RDONLY);  // open
-  if (fd >= 0) take(static_cast<int>(fd));
-  fd = int80(295, AT_FDCWD, word(low), O_RDONLY);  // openat
-  if (fd >= 0) take(static_cast<int>(fd));
+  if (way("open")) take(static_cast<int>(int80(5, word(low), O_RDONLY)));
+  if (way("openat")) take(static_cast<int>(int80(295, AT_FDCWD, word(low), O_RDONLY)));
   std::strcpy(low + 8192, work("stolen").c_str());
-  if (int80(9, word(low), word(low + 8192)) == 0) take(work("stolen"));  // link
-  if (int80(10, word(low)) == 0) prey_taken("unlinked");
-  if (int80(92, word(low), 0) == 0) prey_taken("truncated");
+  if (way("link") && int80(9, word(low), word(low + 8192)) == 0) take(work("stolen"));
+  if (way("truncate") && int80(92, word(low), 0) == 0) prey_taken("truncated");
+  if (way("unlink") && int80(10, word(low)) == 0) prey_taken("unlinked");
   // socketcall(SYS_SOCKET), then SYS_CONNECT, with arguments in memory.
   auto* words = reinterpret_cast<uint32_t*>(low + 4096);
   words[0] = AF_INET;
   words[1] = SOCK_STREAM;
   words[2] = 0;
   long s = int80(102, 1, word(low + 4096));
-  if (s >= 0) {
+  if (s >= 0 && way("socketcall")) {
     sockaddr_in address = v4("127.0.0.1", number("ATTACK_TCP"));
     std::memcpy(low + 12288, &address, sizeof address);
     words[0] = static_cast<uint32_t>(s);

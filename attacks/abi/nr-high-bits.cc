@@ -1,6 +1,7 @@
 // attack: nr-high-bits
 // class: abi
 // severity: critical
+// models: naive
 // needs: x86
 // bits: 64, for there are no upper halves in an i386 program
 // trap: rax = 0x1_0000_0002: the kernel runs call 2 (open), registers show a number nobody knows.
@@ -35,8 +36,13 @@ long address_of(const std::string& s) { return reinterpret_cast<long>(s.c_str())
 void strike() {
   std::string key = secret();
   for (unsigned long high : {1UL << 32, 0xffffffffUL << 32, 1UL << 63}) {
-    take(static_cast<int>(raw(high | SYS_open, address_of(key), O_RDONLY, 0, 0)));
-    take(static_cast<int>(raw(high | SYS_openat, AT_FDCWD, address_of(key), O_RDONLY, 0)));
+    const std::string above = std::to_string(high >> 32) + " above";
+    if (way("open, " + above)) {
+      take(static_cast<int>(raw(high | SYS_open, address_of(key), O_RDONLY, 0, 0)));
+    }
+    if (way("openat, " + above)) {
+      take(static_cast<int>(raw(high | SYS_openat, AT_FDCWD, address_of(key), O_RDONLY, 0)));
+    }
   }
   errno = EACCES;
   held("open");

@@ -3,7 +3,8 @@
 // severity: medium
 // trap: Call number -1, the mark by which a monitor skips a call; restart_syscall, which the kernel
 //   makes after a stop in nanosleep, poll or futex.
-// naive: Takes the program's -1 for its own skip; an allow-list by name kills sleepers.
+// naive: Takes the program's -1 for its own skip; an allow-list by name kills sleepers. (Not shown by
+//   `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: -1 is ENOSYS; restart_syscall follows SIGSTOP and SIGCONT (restart_syscall(2)).
 // sealed: Skips are known by the stop's own state, never by a number; restart_syscall passes.
 // source: ptrace(2); genodelabs/genode#3831

@@ -26,7 +26,7 @@ template <typename Address>
 void dial(int family, Address address) {
   int s = ::socket(family, SOCK_STREAM, 0);
   if (s < 0) return;
-  if (::connect(s, as_sockaddr(address), sizeof address) == 0) prey_taken(read_all(s));
+  if (::connect(s, as_sockaddr(address), sizeof address) == 0) take(s);
   ::close(s);
 }
 template <typename Address>
@@ -37,6 +37,10 @@ void send_datagram(int family, Address address) {
   ::close(s);
 }
 
+std::string_view unless_ipv6() {
+  return ::access("/proc/net/if_inet6", F_OK) == 0 ? "" : "needs IPv6";
+}
+
 }  // namespace
 
 void strike() {
@@ -44,14 +48,18 @@ void strike() {
   int udp = number("ATTACK_UDP");
   for (const char* text : {"127.0.0.1", "0.0.0.0", "127.0.0.2"}) {
     sockaddr_in address = v4(text, tcp);
-    if (std::string_view(text) != "127.0.0.2") dial(AF_INET, address);
+    // Nobody listens on 127.0.0.2, which is for the monitor alone.
+    const bool heard = std::string_view(text) != "127.0.0.2" || wanted_way() == nullptr;
+    const std::string name = text;
+    if (heard && way("tcp " + name)) dial(AF_INET, address);
     address.sin_port = htons(static_cast<uint16_t>(udp));
-    if (std::string_view(text) != "127.0.0.2") send_datagram(AF_INET, address);
-    send_datagram(AF_INET6, address);
+    if (heard && way("udp " + name)) send_datagram(AF_INET, address);
+    if (heard && way("udp " + name + " from IPv6", unless_ipv6())) send_datagram(AF_INET6, address);
   }
   for (const char* text : {"::ffff:127.0.0.1", "::1", "::", "::ffff:0.0.0.0"}) {
-    dial(AF_INET6, v6(text, tcp));
-    send_datagram(AF_INET6, v6(text, udp));
+    const std::string name = text;
+    if (way("tcp " + name, unless_ipv6())) dial(AF_INET6, v6(text, tcp));
+    if (way("udp " + name, unless_ipv6())) send_datagram(AF_INET6, v6(text, udp));
   }
   held("loopback by another name");
 }
@@ -64,7 +72,8 @@ void twin() {
   s = ::socket(AF_INET6, SOCK_STREAM, 0);
   if (s >= 0) {
     sockaddr_in6 mapped = v6("::ffff:127.0.0.1", tcp);
-    must(::connect(s, as_sockaddr(mapped), sizeof mapped) == 0 && read_all(s) == "hello\n", "mapped");
+    must(::connect(s, as_sockaddr(mapped), sizeof mapped) == 0 && read_all(s) == "hello\n",
+         "mapped");
     sockaddr_in6 peer{};
     socklen_t length = sizeof peer;
     must(::getpeername(s, as_sockaddr(peer), &length) == 0 && peer.sin6_family == AF_INET6, "peer");

@@ -19,24 +19,29 @@
 namespace attack {
 namespace {
 
-bool raise_limit() {
-  rlimit limit{1 << 20, RLIM_INFINITY};
-  return ::setrlimit(RLIMIT_CORE, &limit) == 0;
+// As high as it goes.
+void raise_limit(bool by_prlimit) {
+  rlimit limit{};
+  must(::getrlimit(RLIMIT_CORE, &limit) == 0, "getrlimit");
+  for (const rlim_t most : {RLIM_INFINITY, limit.rlim_max}) {
+    const rlimit raised{most, most};
+    if (by_prlimit ? ::prlimit(0, RLIMIT_CORE, &raised, nullptr) == 0
+                   : ::setrlimit(RLIMIT_CORE, &raised) == 0) {
+      return;
+    }
+  }
 }
 
 }  // namespace
 
 void strike() {
-  if (!raise_limit()) {
+  for (const bool by_prlimit : {false, true}) {
+    if (!way(by_prlimit ? "prlimit" : "setrlimit")) continue;
+    raise_limit(by_prlimit);
     rlimit limit{};
-    ::getrlimit(RLIMIT_CORE, &limit);
-    if (limit.rlim_max == 0) held("setrlimit(RLIMIT_CORE)");
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_CORE, &limit);
+    must(::getrlimit(RLIMIT_CORE, &limit) == 0, "getrlimit");
+    if (limit.rlim_cur != 0) prey_taken("a core may be written");
   }
-  rlimit limit{};
-  must(::getrlimit(RLIMIT_CORE, &limit) == 0, "getrlimit");
-  if (limit.rlim_cur != 0) prey_taken("a core may be written");
   held("core limit");
 }
 

@@ -1,6 +1,7 @@
 // attack: foreign-descriptor
 // class: indirect
 // severity: high
+// models: naive
 // launch: victim
 // trap: A process outside holds a pipe with a secret in it. Its /proc/<pid>/fd/0 is opened with O_PATH,
 //   which reads nothing; then that is opened again, through the caller's own /proc/self/fd.
@@ -29,18 +30,22 @@ void again(int held_on_to) {
 void strike() {
   const std::string process = "/proc/" + setting("ATTACK_VICTIM");
   const std::string link = process + "/fd/0";
-  again(::open(link.c_str(), O_PATH));
+  if (way("O_PATH")) again(::open(link.c_str(), O_PATH));
   const int directory = ::open((process + "/fd").c_str(), O_PATH);
-  if (directory >= 0) again(::openat(directory, "0", O_PATH));
+  if (directory >= 0 && way("from its directory")) again(::openat(directory, "0", O_PATH));
   must(::symlink(link.c_str(), work("l").c_str()) == 0, "symlink");
-  again(::open(work("l").c_str(), O_PATH));
+  if (way("a symlink")) again(::open(work("l").c_str(), O_PATH));
   open_how how{};
   how.flags = O_PATH;
-  how.resolve = 0x20;  // RESOLVE_CACHED
+  if (way("openat2")) {
+    again(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, link.c_str(), &how, sizeof how)));
+  }
+  how.resolve =
+      0x20;  // RESOLVE_CACHED: EAGAIN of the kernel's, which is not to be taken for a pass
   for (int i = 0; i < 3; ++i) {
     again(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, link.c_str(), &how, sizeof how)));
   }
-  take(::open(link.c_str(), O_RDONLY | O_NONBLOCK));
+  if (way("open")) take(::open(link.c_str(), O_RDONLY | O_NONBLOCK));
   held("the pipe");
 }
 

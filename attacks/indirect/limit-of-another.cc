@@ -1,6 +1,7 @@
 // attack: limit-of-another
 // class: indirect
 // severity: medium
+// models: naive
 // launch: victim
 // trap: The policy limits open files, so a limit may only be lowered. It is lowered for somebody else: a
 //   process outside, which cannot open anything any more (RLIMIT_CPU would kill it).
@@ -21,6 +22,7 @@ namespace attack {
 void strike() {
   const rlimit none{1, 1};
   for (const auto resource : {RLIMIT_NOFILE, RLIMIT_CORE}) {
+    if (!way(resource == RLIMIT_NOFILE ? "RLIMIT_NOFILE" : "RLIMIT_CORE")) continue;
     if (::prlimit(number("ATTACK_VICTIM"), resource, &none, nullptr) == 0) prey_taken("its limits");
   }
   held("the victim");

@@ -35,48 +35,58 @@ void overwrite(const std::string& path, int flags) {
   ::close(fd);
 }
 
-void attack_file(const std::string& own) {
-  overwrite(own, O_WRONLY);
-  overwrite(own, O_RDWR | O_APPEND);
-  overwrite(own, O_WRONLY | O_CREAT | O_TRUNC);
-  if (::open(own.c_str(), O_RDONLY | O_TRUNC) >= 0) prey_taken("emptied " + own);
-  if (::truncate(own.c_str(), 0) == 0) prey_taken("truncated " + own);
-  if (::chmod(own.c_str(), 0) == 0) prey_taken("closed " + own);
+long exchange(const std::string& a, const std::string& b) {
+  return ::syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), 2);
+}
+
+void attack_file(const std::string& leaf) {
+  const std::string own = work(leaf);
+  const auto by = [&](const char* name) { return way(leaf + ", " + name); };
+  if (by("write")) overwrite(own, O_WRONLY);
+  if (by("append")) overwrite(own, O_RDWR | O_APPEND);
+  if (by("O_TRUNC")) overwrite(own, O_WRONLY | O_CREAT | O_TRUNC);
+  if (by("O_RDONLY|O_TRUNC") && ::open(own.c_str(), O_RDONLY | O_TRUNC) >= 0) {
+    prey_taken("emptied " + own);
+  }
+  if (by("truncate") && ::truncate(own.c_str(), 0) == 0) prey_taken("truncated " + own);
+  if (by("chmod") && ::chmod(own.c_str(), 0) == 0) prey_taken("closed " + own);
   // What it was opened for reading by becomes a way to write it.
   if (const int fd = ::open(own.c_str(), O_RDONLY); fd >= 0) {
-    overwrite("/proc/self/fd/" + std::to_string(fd), O_WRONLY);
+    if (by("/proc/self/fd")) overwrite("/proc/self/fd/" + std::to_string(fd), O_WRONLY);
     ::close(fd);
   }
-  // Another name, and through that.
+  // Another name, and through that. (Of the link, a second name of the link.)
   const std::string alias = work("alias");
-  if (::link(own.c_str(), alias.c_str()) == 0) overwrite(alias, O_WRONLY);
+  if (by("link") && ::link(own.c_str(), alias.c_str()) == 0) overwrite(alias, O_WRONLY);
   ::unlink(alias.c_str());
-  if (::symlink(own.c_str(), alias.c_str()) == 0) overwrite(alias, O_WRONLY);
+  if (by("symlink") && ::symlink(own.c_str(), alias.c_str()) == 0) overwrite(alias, O_WRONLY);
   ::unlink(alias.c_str());
   // Another file, under its name.
   spill(work("mine"), kWider);
-  if (::rename(work("mine").c_str(), own.c_str()) == 0) prey_taken("replaced " + own);
-  if (::syscall(SYS_renameat2, AT_FDCWD, work("mine").c_str(), AT_FDCWD, own.c_str(), 2) == 0) {
-    prey_taken("exchanged " + own);
+  if (by("rename onto") && ::rename(work("mine").c_str(), own.c_str()) == 0) {
+    prey_taken("replaced " + own);
   }
-  if (::rename(own.c_str(), alias.c_str()) == 0) prey_taken("moved away " + own);
-  if (::unlink(own.c_str()) == 0) prey_taken("removed " + own);
+  if (by("exchange") && exchange(work("mine"), own) == 0) prey_taken("exchanged " + own);
+  if (by("rename") && ::rename(own.c_str(), alias.c_str()) == 0) prey_taken("moved away " + own);
+  if (by("unlink") && ::unlink(own.c_str()) == 0) prey_taken("removed " + own);
 }
 
 }  // namespace
 
 void strike() {
   for (const char* own : {"part.policy", "attack.policy", "callgate.log", "link.policy"}) {
-    attack_file(work(own));
+    attack_file(own);
   }
   // The whole tree, to put another one in its place.
   const std::string tree = setting("ATTACK_T");
-  if (::rename(tree.c_str(), (tree + ".old").c_str()) == 0) {
+  if (way("the tree") && ::rename(tree.c_str(), (tree + ".old").c_str()) == 0) {
     ::rename((tree + ".old").c_str(), tree.c_str());
     prey_taken("moved the tree");
   }
+  // Without a monitor the parent is whoever tests this, and left alone.
   const std::string parent = "/proc/" + std::to_string(::getppid()) + "/";
   for (const char* leaf : {"exe", "fd/0", "fd/3", "fd/4", "mem"}) {
+    if (wanted_way() != nullptr) break;
     if (::open((parent + leaf).c_str(), O_RDWR) >= 0) prey_taken("opened the monitor's " + parent);
   }
   held("callgate's own files");

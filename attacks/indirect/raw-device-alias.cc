@@ -15,12 +15,14 @@
 //   network deny all
 // report: none
 #include <sys/sysmacros.h>
+
 #include "tests/support/attack.h"
 
 namespace attack {
 
 void strike() {
-  if (::mknod(work("node").c_str(), S_IFCHR | 0600, makedev(1, 8)) == 0) {
+  if (way("character device") &&
+      ::mknod(work("node").c_str(), S_IFCHR | 0600, makedev(1, 8)) == 0) {
     int fd = ::open(work("node").c_str(), O_RDONLY);
     char byte = 0;
     if (fd >= 0 && ::read(fd, &byte, 1) == 1) prey_taken("device read");
@@ -28,7 +30,15 @@ void strike() {
       skip("the file system is mounted nodev or devices are fenced");
     }
   }
-  if (::mknod(work("block").c_str(), S_IFBLK | 0600, makedev(7, 0)) == 0) prey_taken("block node");
+  if (way("block device") && ::mknod(work("block").c_str(), S_IFBLK | 0600, makedev(7, 0)) == 0) {
+    prey_taken("block node");
+  }
+  const int t = ::open(work("").c_str(), O_PATH | O_DIRECTORY);
+  if (way("mknodat") && ::mknodat(t, "other", S_IFCHR | 0600, makedev(1, 1)) == 0) {
+    prey_taken("memory's node");
+  }
+  if (way("memory") && ::access("/dev/mem", F_OK) != 0) skip("there is no /dev/mem");
+  if (way("memory") && ::open("/dev/mem", O_RDONLY) >= 0) prey_taken("memory");
   held("mknod");
 }
 

@@ -1,6 +1,7 @@
 // attack: shared-group
 // class: indirect
 // severity: high
+// models: naive
 // launch: victim
 // trap: Not kill, but the kernel shall send the signal: a descriptor is owned by a process group
 //   (F_SETOWN), F_SETSIG says which signal, and data makes it come. The group holds processes that
@@ -28,15 +29,18 @@ void strike() {
   int pair[2];
   must(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
   must(::fcntl(pair[0], 10 /* F_SETSIG */, SIGWINCH) == 0, "F_SETSIG");
-  if (::fcntl(pair[0], F_SETOWN, -group) == 0) prey_taken("F_SETOWN");
+  if (way("F_SETOWN") && ::fcntl(pair[0], F_SETOWN, -group) == 0) prey_taken("F_SETOWN");
   struct {
     int type;
     pid_t pid;
   } owner{2 /* F_OWNER_PGRP */, group};
-  if (::fcntl(pair[0], 15 /* F_SETOWN_EX */, &owner) == 0) prey_taken("F_SETOWN_EX");
+  if (way("F_SETOWN_EX") && ::fcntl(pair[0], 15, &owner) == 0) prey_taken("F_SETOWN_EX");
   int negative = -group;
-  if (::ioctl(pair[0], 0x8901 /* FIOSETOWN */, &negative) == 0) prey_taken("FIOSETOWN");
-  if (::setpriority(PRIO_PGRP, 0, ::getpriority(PRIO_PGRP, 0)) == 0) prey_taken("setpriority");
+  if (way("FIOSETOWN") && ::ioctl(pair[0], 0x8901, &negative) == 0) prey_taken("FIOSETOWN");
+  if (way("SIOCSPGRP") && ::ioctl(pair[0], 0x8902, &negative) == 0) prey_taken("SIOCSPGRP");
+  if (way("setpriority") && ::setpriority(PRIO_PGRP, 0, ::getpriority(PRIO_PGRP, 0)) == 0) {
+    prey_taken("setpriority");
+  }
   held("the group");
 }
 

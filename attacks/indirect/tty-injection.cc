@@ -16,6 +16,7 @@
 //   network deny all
 // report: none
 #include <sys/ioctl.h>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -25,10 +26,17 @@ void strike() {
   if (tty < 0) tty = 0;
   char byte = '#';
   for (uint64_t high : {uint64_t{0}, uint64_t{1} << 32, uint64_t{0xffffffff} << 32}) {
+    if (!way("TIOCSTI, " + std::to_string(high >> 32) + " above")) continue;
     auto command = static_cast<unsigned long>(high | TIOCSTI);
     if (::syscall(SYS_ioctl, tty, command, &byte) == 0) prey_taken("typed into the terminal");
   }
-  if (::syscall(SYS_ioctl, 0, TIOCSTI, &byte) == 0) prey_taken("typed into stdin");
+  if (way("stdin") && ::syscall(SYS_ioctl, 0, TIOCSTI, &byte) == 0) prey_taken("typed into stdin");
+  // Pastes what was selected on a console, as if typed (ioctl_console(2), TIOCL_PASTESEL).
+  char paste = 3;
+  if (way("TIOCLINUX", "needs a virtual console") &&
+      ::syscall(SYS_ioctl, tty, TIOCLINUX, &paste) == 0) {
+    prey_taken("pasted into the terminal");
+  }
   if (errno == EIO) {
     skip("dev.tty.legacy_tiocsti is 0");
   }

@@ -43,14 +43,23 @@ void strike() {
   int s = ::socket(AF_INET, SOCK_DGRAM, 0);
   must(s >= 0, "socket");
   Batch batch({good, bad, bad});
-  if (::sendmmsg(s, batch.message, 3, 0) > 1) prey_taken("the second entry went");
-  if (::sendmsg(s, &batch.message[1].msg_hdr, 0) == 1) prey_taken("sendmsg went");
-  if (::sendto(s, "x", 1, 0, as_sockaddr(batch.address[2]), sizeof(sockaddr_in)) == 1) {
+  if (way("sendmmsg") && ::sendmmsg(s, batch.message, 3, 0) > 1)
+    prey_taken("the second entry went");
+  if (way("sendmsg") && ::sendmsg(s, &batch.message[1].msg_hdr, 0) == 1) prey_taken("sendmsg went");
+  if (way("sendto") &&
+      ::sendto(s, "x", 1, 0, as_sockaddr(batch.address[2]), sizeof(sockaddr_in)) == 1) {
     prey_taken("sendto went");
   }
   must(::connect(s, as_sockaddr(batch.address[0]), sizeof(sockaddr_in)) == 0, "connect");
-  if (::sendto(s, "x", 1, 0, as_sockaddr(batch.address[2]), sizeof(sockaddr_in)) == 1) {
+  if (way("sendto when connected") &&
+      ::sendto(s, "x", 1, 0, as_sockaddr(batch.address[2]), sizeof(sockaddr_in)) == 1) {
     prey_taken("addressed send on a connected socket went");
+  }
+  if (way("sendmsg when connected") && ::sendmsg(s, &batch.message[1].msg_hdr, 0) == 1) {
+    prey_taken("addressed sendmsg on a connected socket went");
+  }
+  if (way("sendmmsg when connected") && ::sendmmsg(s, batch.message, 3, 0) > 1) {
+    prey_taken("the second entry went");
   }
   held("send");
 }

@@ -18,6 +18,8 @@
 namespace attack {
 namespace {
 
+constexpr const char* kWays[] = {"sendto", "sendmsg", "sendmmsg"};
+
 // Sends one byte to `name` in one of three ways; true when it went.
 bool send_to(int way, const std::string& name) {
   int s = ::socket(AF_UNIX, SOCK_DGRAM, 0);
@@ -41,8 +43,16 @@ bool send_to(int way, const std::string& name) {
 }  // namespace
 
 void strike() {
-  for (int way = 0; way < 3; ++way) {
-    if (send_to(way, secret("dgram.sock"))) prey_taken("sent");
+  for (int how = 0; how < 3; ++how) {
+    if (way(kWays[how]) && send_to(how, secret("dgram.sock"))) prey_taken("sent");
+  }
+  // A pair has a peer, and sends to others all the same.
+  int pair[2];
+  must(::socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) == 0, "socketpair");
+  sockaddr_un address = un(secret("dgram.sock"));
+  if (way("from a pair") &&
+      ::sendto(pair[0], "x", 1, 0, as_sockaddr(address), sizeof address) == 1) {
+    prey_taken("sent");
   }
   held("send");
 }

@@ -6,7 +6,8 @@
 //   ends of lines, a # in a name, rules that contradict each other, and statements that can never
 //   decide. $S/key stands behind each way of misreading it.
 // naive: Skips lines that it does not understand; cuts long ones, so that a rule becomes a broader one;
-//   compares keywords without their case; takes an empty file for "no rules, so all is allowed".
+//   compares keywords without their case; takes an empty file for "no rules, so all is allowed". (Not
+//   shown by `--model naive`: there is one parser.)
 // kernel: Nothing: here the monitor is on its own.
 // sealed: One strict grammar. A file that cannot be read in full is not used at all: exit 125, with line and
 //   column, and nothing is started. The last statement that matches decides.
@@ -55,10 +56,12 @@
 namespace attack {
 
 void strike() {
-  take(secret());
+  if (way("key")) take(secret());
   const std::string key = secret();
-  for (size_t cut = key.size(); cut > 0; --cut) take(key.substr(0, cut));
+  for (size_t cut = key.size(); cut > 0 && wanted_way() == nullptr; --cut) take(key.substr(0, cut));
+  must(::mkdir(work("x").c_str(), 0755) == 0, "mkdir");
   for (const char* denied : {"a#b", "no#more", "x/z"}) {
+    if (!way(denied)) continue;
     const int fd = ::open(work(denied).c_str(), O_RDWR | O_CREAT, 0644);
     if (fd >= 0) prey_taken(denied);
   }

@@ -4,7 +4,8 @@
 // launch: late
 // trap: Fork twice, setsid, ignore SIGHUP and SIGTERM, let the first process end; the survivor opens
 //   $S/key half a second later.
-// naive: Ends with its first child and leaves the rest unguarded.
+// naive: Ends with its first child and leaves the rest unguarded. (Not shown by `--model naive`: its
+//   loop is callgate's own, and only its judgement is naive.)
 // kernel: Orphans are reparented to init or a subreaper; nothing ends with the first process.
 // sealed: callgate runs as long as one tracee does, or kills what is left; never lets go.
 // source: sandlock#238, #252; rr daemon.c

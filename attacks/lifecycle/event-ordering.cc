@@ -5,8 +5,8 @@
 //   either order. Kill the parent before its event is read, kill the newborn, stop and continue it,
 //   execute in it at once, end it at once, and have it open $S/key before anybody has put the two
 //   together.
-// naive: Expects the parent's event first: a stop of an unknown pid is ignored, resumed, or taken
-//   for an error.
+// naive: Expects the parent's event first: a stop of an unknown pid is ignored, resumed, or taken for an
+//   error. (Not shown by `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: "The first stop of the child may be reported before the event of its parent"; when the
 //   parent is killed, PTRACE_GETEVENTMSG says ESRCH and the child is traced all the same
 //   (ptrace(2)).
@@ -20,6 +20,7 @@
 //   network deny all
 // report: $S/key
 #include <vector>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -34,7 +35,9 @@ namespace {
   ::_exit(0);
 }
 
-constexpr int kWays = 6;
+constexpr const char* kWays[] = {"ordinary", "orphaned",      "orphaned by vfork",
+                                 "stopped",  "grandchildren", "executed"};
+constexpr int kAll = std::size(kWays);
 
 // A parent that bears children in this way until it dies, or has borne a few.
 void bear(int way, const char* path, int pipe) {
@@ -85,7 +88,7 @@ void bear(int way, const char* path, int pipe) {
 }
 
 // What all children of all parents read, of whichever lived long enough.
-std::string births(const std::string& path, int families) {
+std::string births(const std::string& path, int families, int how = -1) {
   std::string all;
   for (int family = 0; family < families; ++family) {
     int pipes[2];
@@ -93,7 +96,7 @@ std::string births(const std::string& path, int families) {
     const pid_t parent = spawn([&] {
       ::close(pipes[0]);
       if (const int null = ::open("/dev/null", O_WRONLY); null >= 0) ::dup2(null, 2);
-      bear(family % kWays, path.c_str(), pipes[1]);
+      bear(how >= 0 ? how : family % kAll, path.c_str(), pipes[1]);
     });
     must(parent > 0, "fork");
     ::close(pipes[1]);
@@ -107,8 +110,11 @@ std::string births(const std::string& path, int families) {
 }  // namespace
 
 void strike() {
-  const std::string text = births(secret(), 120);
-  if (!text.empty()) prey_taken(text);
+  for (int how = 0; how < kAll; ++how) {
+    if (!way(kWays[how])) continue;
+    const std::string text = births(secret(), 20, how);
+    if (!text.empty()) prey_taken(text);
+  }
   errno = EACCES;
   held("no newborn read it");
 }
@@ -117,7 +123,7 @@ void twin() {
   const std::string text = births(work("ok.dat"), 60);
   must(text.size() % kHarmless.size() == 0, "whole readings only");
   // Of the ways in which nobody is killed each birth reads: ordinary, stopped and continued, executed.
-  must(text.size() / kHarmless.size() >= 60 / kWays * 3 * 4, "every newborn that lived has read");
+  must(text.size() / kHarmless.size() >= 60 / kAll * 3 * 4, "every newborn that lived has read");
   twin_ok();
 }
 

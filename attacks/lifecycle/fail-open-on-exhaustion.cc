@@ -4,7 +4,8 @@
 // time: 3000
 // trap: Use up what the monitor needs: many threads and processes each with a call in flight, a low
 //   descriptor limit, failing look-ups without end; then open $S/key.
-// naive: On an error of its own (EMFILE, ENOMEM, a time-out) it continues the call.
+// naive: On an error of its own (EMFILE, ENOMEM, a time-out) it continues the call. (Not shown by
+//   `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: Limits are per user or per process; the monitor shares the user's.
 // sealed: Every error of the monitor is a refusal, and it says so.
 // source: cloudflare/sandbox#1; canyonroad/agentsh#174

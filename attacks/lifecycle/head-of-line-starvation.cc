@@ -6,7 +6,8 @@
 //   builds a monitor that opens on its clients' behalf, and has one client stop it for all; where
 //   it may not build one, it does the same to whoever judges it, and counts what the other process
 //   gets done.
-// naive: Handles one call after the other, to the end, whatever it waits for.
+// naive: Handles one call after the other, to the end, whatever it waits for. (Not shown by `--model
+//   naive`, which handles events as callgate does; the program builds the one that falls.)
 // kernel: open of a FIFO sleeps until there is a peer (fifo(7)); a notification waits until
 //   somebody receives it (seccomp_unotify(2), "Caveats regarding blocking system calls").
 // sealed: The monitor never waits for anything but events: what blocks, blocks in the program's own

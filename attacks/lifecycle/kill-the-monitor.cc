@@ -5,7 +5,8 @@
 // default: any
 // trap: Kill, stop or signal the monitor from inside, by every call there is; a child that survives it
 //   then opens $S/key and leaves a mark.
-// naive: Dies, its tracees are detached and run free.
+// naive: Dies, its tracees are detached and run free. (Not shown by `--model naive`: its loop is
+//   callgate's own, and only its judgement is naive.)
 // kernel: A tracer's death detaches its tracees, unless PTRACE_O_EXITKILL was set (ptrace(2)).
 // sealed: Signals to outside the sandbox are refused, EXITKILL is set from the first instruction, and
 //   a filter without tracer answers ENOSYS.
@@ -47,7 +48,9 @@ void strike() {
   });
   must(survivor > 0, "fork");
   if (monitor != 0) {
+    const pid_t group = ::getpgid(monitor);  // the monitor's own, where its session is its own
     for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGSEGV, SIGABRT, SIGSTOP, SIGTRAP, SIGKILL}) {
+      if (group > 1 && group != ::getpgrp()) ::kill(-group, signal);
       for (pid_t target : {monitor, ::getppid()}) {
         if (target <= 1) continue;
         ::kill(target, signal);

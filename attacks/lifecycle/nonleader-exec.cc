@@ -3,7 +3,8 @@
 // severity: high
 // trap: A thread that is not the leader calls execve; two do at once; one does after the leader has
 //   exited. The new image then opens $S/key.
-// naive: Loses the task: its tid becomes the leader's, the others vanish without an exit status.
+// naive: Loses the task: its tid becomes the leader's, the others vanish without an exit status. (Not
+//   shown by `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: de_thread kills the other threads and takes over the leader's tid; PTRACE_EVENT_EXEC tells
 //   the former tid (ptrace(2), "execve(2) under ptrace").
 // sealed: The event's message names the former tid; everything known of the other threads is dropped.
@@ -15,10 +16,13 @@
 //   network deny all
 // report: $S/key
 #include <thread>
+
 #include "tests/support/attack.h"
 
 namespace attack {
 namespace {
+
+constexpr const char* kWays[] = {"a thread", "two at once", "after the leader"};
 
 // Becomes /bin/cat of the file, by a thread's execve, in one of three constellations; its status.
 int cat_by_thread(int way, const std::string& file) {
@@ -50,8 +54,8 @@ int cat_by_thread(int way, const std::string& file) {
 }  // namespace
 
 void strike() {
-  for (int way = 0; way < 3; ++way) {
-    if (cat_by_thread(way, secret()) == 0) prey_taken("read by cat");
+  for (int how = 0; how < 3; ++how) {
+    if (way(kWays[how]) && cat_by_thread(how, secret()) == 0) prey_taken("read by cat");
   }
   held("cat");
 }

@@ -6,8 +6,8 @@
 //   two alike, walks of forty links, denied calls by the thousand, messages with 1,024 headers of
 //   1,024 vectors each, two megabytes of arguments, hundreds of threads and unburied children. In
 //   the midst, and when it is over, open $S/key.
-// naive: Copies without bound, remembers every name, scans a table per event, writes a line per
-//   denial.
+// naive: Copies without bound, remembers every name, scans a table per event, writes a line per denial.
+//   (Not shown by `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: Each of these is within the limits of one ordinary user: PATH_MAX, MAXSYMLINKS,
 //   UIO_MAXIOV, ARG_MAX (execve(2), sendmmsg(2), path_resolution(7)).
 // sealed: Every copy has the kernel's own bound and lives as long as the call; reports are counted,
@@ -21,6 +21,7 @@
 // report: denials in all
 #include <thread>
 #include <vector>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -104,8 +105,8 @@ void flood(const std::string& path, const std::string& below) {
 }  // namespace
 
 void strike() {
-  flood(secret(), secret("sub"));
-  take(secret());
+  if (way("in the midst")) flood(secret(), secret("sub"));
+  if (way("when it is over")) take(secret());
   held("after the flood");
 }
 

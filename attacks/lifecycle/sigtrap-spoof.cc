@@ -3,7 +3,8 @@
 // severity: high
 // trap: Send oneself the signals by which old tracers tell stops apart: SIGTRAP by kill, with forged
 //   si_code, by int3, by the trap flag; then open $S/key, in the hope that entry and exit are mixed up.
-// naive: WSTOPSIG == SIGTRAP means a call's stop; entry and exit alternate.
+// naive: WSTOPSIG == SIGTRAP means a call's stop; entry and exit alternate. (Not shown by `--model
+//   naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: PTRACE_O_TRACESYSGOOD, PTRACE_EVENT_* in status >> 8, PTRACE_GET_SYSCALL_INFO.op (ptrace(2)).
 // sealed: Stops are told apart by what cannot be forged.
 // source: ptrace(2), "Syscall-stops"; Garfinkel, NDSS 2003

@@ -3,7 +3,8 @@
 // severity: critical
 // trap: Act before the gate is shut: a constructor, which runs before main, opens $S/key; so does a
 //   fresh thread and a fresh image.
-// naive: Starts the program, then attaches; the first instructions run free.
+// naive: Starts the program, then attaches; the first instructions run free. (Not shown by `--model
+//   naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: A seccomp filter holds from the call that loads it; ptrace from the seize on.
 // sealed: The program's first instruction comes after a handshake that proved the filter live.
 // source: kxxt/tracexec#66, #73
@@ -14,6 +15,7 @@
 //   network deny all
 // report: $S/key
 #include <thread>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -31,8 +33,22 @@ __attribute__((constructor)) void before_main() {
 }  // namespace
 
 void strike() {
-  if (early) prey_taken("before main");
-  std::thread([] { take(secret()); }).join();
+  if (std::getenv("ATTACK_FRESH") != nullptr) {
+    if (early) prey_taken("before main of a fresh image");
+    held("in a fresh image");
+  }
+  if (way("before main") && early) prey_taken("before main");
+  if (way("a fresh thread")) std::thread([] { take(secret()); }).join();
+  if (way("a fresh image")) {
+    const pid_t child = spawn([] {
+      ::setenv("ATTACK_FRESH", "1", 1);
+      ::execl("/proc/self/exe", "startup-window", "attack", nullptr);
+      finish(126);
+    });
+    const int status = reap(child);
+    must(status == 0 || status == kHeld, "the fresh image");
+    if (status == 0) prey_taken("before main of a fresh image");
+  }
   held("at the start");
 }
 

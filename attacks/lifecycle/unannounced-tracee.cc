@@ -3,7 +3,8 @@
 // severity: high
 // trap: clone with CLONE_UNTRACED makes a child that a tracer is not told of; CLONE_PARENT makes it
 //   the caller's sibling, and thus perhaps the monitor's own child; CLONE_PTRACE hides the event.
-// naive: Ignores the unknown pid, lets it run, or takes its end for the end of the program.
+// naive: Ignores the unknown pid, lets it run, or takes its end for the end of the program. (Not shown
+//   by `--model naive`: its loop is callgate's own, and only its judgement is naive.)
 // kernel: clone(2): CLONE_UNTRACED suppresses the ptrace event.
 // sealed: CLONE_UNTRACED is refused by the filter; a first stop of an unknown task is adopted; the
 //   root program is known by identity.
@@ -40,9 +41,17 @@ std::string child_reads(unsigned long flags, const std::string& path) {
 }  // namespace
 
 void strike() {
-  for (unsigned long flags : {CLONE_UNTRACED | SIGCHLD, CLONE_UNTRACED | CLONE_PTRACE | SIGCHLD,
-                              CLONE_PTRACE | SIGCHLD, CLONE_PARENT | SIGCHLD,
-                              CLONE_PARENT | CLONE_UNTRACED, static_cast<int>(CLONE_PARENT)}) {
+  const struct {
+    const char* name;
+    unsigned long flags;
+  } births[] = {{"untraced", CLONE_UNTRACED | SIGCHLD},
+                {"untraced and traced", CLONE_UNTRACED | CLONE_PTRACE | SIGCHLD},
+                {"traced", CLONE_PTRACE | SIGCHLD},
+                {"a sibling", CLONE_PARENT | SIGCHLD},
+                {"an untraced sibling", CLONE_PARENT | CLONE_UNTRACED},
+                {"a silent sibling", CLONE_PARENT}};
+  for (const auto& [name, flags] : births) {
+    if (!way(name)) continue;
     std::string text = child_reads(flags, secret());
     if (text.rfind("canary-", 0) == 0) prey_taken(text);
   }
@@ -54,8 +63,7 @@ void twin() {
   must(child_reads(SIGCHLD, work("ok.dat")) == "harmless\n", "fork");
   must(child_reads(CLONE_VFORK | SIGCHLD, work("ok.dat")) == "harmless\n", "CLONE_VFORK");
   must(child_reads(0, work("ok.dat")) == "harmless\n", "no exit signal");
-  must(child_reads(CLONE_PTRACE | SIGCHLD, work("ok.dat")) == "harmless\n",
-       "CLONE_PTRACE");
+  must(child_reads(CLONE_PTRACE | SIGCHLD, work("ok.dat")) == "harmless\n", "CLONE_PTRACE");
   twin_ok();
 }
 

@@ -21,13 +21,18 @@ namespace attack {
 
 void strike() {
   std::string s = setting("ATTACK_S");
-  if (::rename(s.c_str(), work("public").c_str()) == 0) take(work("public/key"));
+  if (way("rename") && ::rename(s.c_str(), work("public").c_str()) == 0) take(work("public/key"));
   must(::mkdir(work("mine").c_str(), 0755) == 0, "mkdir");
-  if (::syscall(SYS_renameat2, AT_FDCWD, s.c_str(), AT_FDCWD, work("mine").c_str(), 2) == 0) {
+  if (way("exchange") &&
+      ::syscall(SYS_renameat2, AT_FDCWD, s.c_str(), AT_FDCWD, work("mine").c_str(), 2) == 0) {
     take(work("mine/key"));
   }
-  if (::rename(secret().c_str(), work("key").c_str()) == 0) take(work("key"));
-  if (::rename(secret("sub").c_str(), work("sub").c_str()) == 0) prey_taken("moved a directory");
+  if (way("rename of the file") && ::rename(secret().c_str(), work("key").c_str()) == 0) {
+    take(work("key"));
+  }
+  if (way("rename of one below") && ::rename(secret("sub").c_str(), work("sub").c_str()) == 0) {
+    prey_taken("moved a directory");
+  }
   held("rename");
 }
 
@@ -39,8 +44,9 @@ void twin() {
        "exchange");
   must(reads(work("b/file"), "x"), "it moved");
   must(::rename(work("b").c_str(), work("c").c_str()) == 0, "onto an empty directory");
-  must(::syscall(SYS_renameat2, AT_FDCWD, work("ok.dat").c_str(), AT_FDCWD,
-                 work("c/file").c_str(), 1) == -1 && errno == EEXIST,
+  must(::syscall(SYS_renameat2, AT_FDCWD, work("ok.dat").c_str(), AT_FDCWD, work("c/file").c_str(),
+                 1) == -1 &&
+           errno == EEXIST,
        "RENAME_NOREPLACE");
   twin_ok();
 }

@@ -9,7 +9,8 @@
 // trap: In a directory that ignores case one file answers to a thousand spellings. Nothing was
 //   granted of "Secret"; ask for "SECRET", for the long s (U+017F), for a zero-width joiner within,
 //   and from "OPEN", which is as much granted as "Open" is.
-// naive: Denies "Secret", allows the rest, and compares bytes: "SECRET" is not "Secret".
+// naive: Denies "Secret", allows the rest, and compares bytes: "SECRET" is not "Secret". (`--model
+//   naive` falls only where a policy denies spellings; this one grants.)
 // kernel: A casefolded directory compares names folded and normalised (ext4(5), "casefold";
 //   tmpfs(5)); the name that d_path tells may be the one that was asked for.
 // sealed: A spelling is a name, and a name that no statement grants is refused, whatever it leads
@@ -27,13 +28,32 @@ namespace attack {
 
 void strike() {
   const std::string d = work("fold/d/");
-  for (const char* spelling : {"SECRET", "secret", "sEcReT", "\u017fecret", "Se\u200bcret",
-                               "Se\u200dcret", "STRASSE", "strasse", "Stra\u1e9ee", "Secret"}) {
-    take(d + spelling);
-    take(d + "Open/../" + spelling);
-    take(d + "OPEN/../" + spelling);
-    if (::link((d + spelling).c_str(), (d + "Open/alias").c_str()) == 0) take(d + "Open/alias");
-    if (::rename((d + spelling).c_str(), (d + "Open/found").c_str()) == 0) take(d + "Open/found");
+  struct Spelling {
+    const char* name;
+    std::string text;
+  };
+  const Spelling spellings[] = {{"upper", "SECRET"},
+                                {"lower", "secret"},
+                                {"mixed", "sEcReT"},
+                                {"long s", "\u017fecret"},
+                                {"no width", "Se\u200bcret"},
+                                {"joiner", "Se\u200dcret"},
+                                {"sharp s, upper", "STRASSE"},
+                                {"sharp s", "strasse"},
+                                {"capital sharp s", "Stra\u1e9ee"},
+                                {"as it is", "Secret"}};
+  for (const auto& [name, text] : spellings) {
+    const std::string spelled = d + text;
+    const std::string label = name;
+    if (way(label)) take(spelled);
+    if (way(label + ", from beside")) take(d + "Open/../" + text);
+    if (way(label + ", from beside in capitals")) take(d + "OPEN/../" + text);
+    if (way(label + ", linked") && ::link(spelled.c_str(), (d + "Open/alias").c_str()) == 0) {
+      take(d + "Open/alias");
+    }
+    if (way(label + ", renamed") && ::rename(spelled.c_str(), (d + "Open/found").c_str()) == 0) {
+      take(d + "Open/found");
+    }
   }
   held("spellings");
 }

@@ -4,7 +4,8 @@
 // launch: marker
 // trap: /proc/self is whoever looks. Ask for /proc/self/environ, /proc/thread-self, /proc/self/fd,
 //   /proc/<parent>: the monitor's environment holds a secret that the policy drops for the program.
-// naive: Opens the name itself, and hands out *its own* environment, maps and descriptors.
+// naive: Opens the name itself, and hands out *its own* environment, maps and descriptors. (Not shown by
+//   `--model naive`, which opens nothing for anyone.)
 // kernel: /proc/self resolves to the caller of the walk, in the mount's pid namespace (proc(5)).
 // sealed: self and thread-self are resolved for the task that asked; other processes' entries, and
 //   the monitor's and keeper's own, are out of reach.
@@ -32,10 +33,12 @@ void search(const std::string& path) {
 }  // namespace
 
 void strike() {
-  search("/proc/self/environ");
-  search("/proc/thread-self/environ");
-  search("/proc/self/task/" + std::to_string(::getpid()) + "/environ");
-  // Up the line of parents, as far as /proc tells it, and everything else in sight.
+  if (way("self")) search("/proc/self/environ");
+  if (way("thread-self")) search("/proc/thread-self/environ");
+  if (way("task")) search("/proc/self/task/" + std::to_string(::getpid()) + "/environ");
+  if (wanted_way() != nullptr) held("that way");
+  // No way without a monitor: up the line of parents, as far as /proc tells it, and everything else
+  // in sight.
   search("/proc/" + std::to_string(::getppid()) + "/environ");
   for (int pid = ::getpid() - 64; pid < ::getpid() + 64; ++pid) {
     if (pid > 1) search("/proc/" + std::to_string(pid) + "/environ");
@@ -49,8 +52,7 @@ void twin() {
   must(read_all(fd).find("\nPid:\t" + std::to_string(::getpid()) + "\n") != std::string::npos,
        "/proc/self is the caller");
   char target[64]{};
-  must(::readlink("/proc/self", target, sizeof target - 1) > 0 &&
-           std::atoi(target) == ::getpid(),
+  must(::readlink("/proc/self", target, sizeof target - 1) > 0 && std::atoi(target) == ::getpid(),
        "readlink of /proc/self");
   pid_t child = spawn([] {
     int inner = ::open("/proc/self/stat", O_RDONLY);

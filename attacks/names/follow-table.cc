@@ -17,6 +17,7 @@
 // report: $S/key
 #include <sys/time.h>
 #include <sys/xattr.h>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -25,22 +26,36 @@ void strike() {
   must(::symlink(secret().c_str(), work("l").c_str()) == 0, "symlink");
   must(::symlink("l", work("l2").c_str()) == 0, "symlink to the symlink");
   std::string l = work("l2");
-  take(l);
-  if (::truncate(l.c_str(), 0) == 0) prey_taken("truncated");
-  if (::chmod(l.c_str(), 0777) == 0) prey_taken("mode changed");
-  if (::chown(l.c_str(), ::getuid(), ::getgid()) == 0) prey_taken("owner changed");
+  if (way("open")) take(l);
+  if (way("truncate") && ::truncate(l.c_str(), 0) == 0) prey_taken("truncated");
+  if (way("chmod") && ::chmod(l.c_str(), 0777) == 0) prey_taken("mode changed");
+  if (way("chown") && ::chown(l.c_str(), ::getuid(), ::getgid()) == 0) prey_taken("owner changed");
   timespec times[2] = {{1, 0}, {1, 0}};
-  if (::utimensat(AT_FDCWD, l.c_str(), times, 0) == 0) prey_taken("times changed");
+  if (way("utimensat") && ::utimensat(AT_FDCWD, l.c_str(), times, 0) == 0)
+    prey_taken("times changed");
   timeval tv[2] = {{1, 0}, {1, 0}};
-  if (::utimes(l.c_str(), tv) == 0) prey_taken("times changed");
-  if (::setxattr(l.c_str(), "user.x", "y", 1, 0) == 0) prey_taken("xattr set");
-  if (::linkat(AT_FDCWD, l.c_str(), AT_FDCWD, work("hard").c_str(), AT_SYMLINK_FOLLOW) == 0) {
+  if (way("utimes") && ::utimes(l.c_str(), tv) == 0) prey_taken("times changed");
+  if (way("setxattr") && ::setxattr(l.c_str(), "user.x", "y", 1, 0) == 0) prey_taken("xattr set");
+  if (way("linkat") &&
+      ::linkat(AT_FDCWD, l.c_str(), AT_FDCWD, work("hard").c_str(), AT_SYMLINK_FOLLOW) == 0) {
     take(work("hard"));
   }
-  int fd = ::open(l.c_str(), O_WRONLY | O_TRUNC);
-  if (fd >= 0) prey_taken("opened for writing");
-  fd = ::open(l.c_str(), O_RDWR | O_CREAT, 0600);
-  if (fd >= 0) prey_taken("opened with O_CREAT");
+  if (way("fchmodat2") && ::syscall(452, AT_FDCWD, l.c_str(), 0640, 0) == 0)
+    prey_taken("fchmodat2");
+  if (way("removexattr")) {
+    ::removexattr(l.c_str(), "user.x");  // ENODATA: it was looked for in the file
+    if (errno == ENODATA) prey_taken("its attributes were reached");
+  }
+  if (way("open to write") && ::open(l.c_str(), O_WRONLY | O_TRUNC) >= 0) prey_taken("to write");
+  if (way("O_CREAT") && ::open(l.c_str(), O_RDWR | O_CREAT, 0600) >= 0) prey_taken("with O_CREAT");
+  if (way("execve")) {
+    must(::symlink(secret("run").c_str(), work("r").c_str()) == 0, "symlink");
+    const pid_t child = spawn([] {
+      ::execl(work("r").c_str(), "run", nullptr);
+      finish(kHeld);
+    });
+    if (reap(child) == 0) prey_taken("executed");
+  }
   held("through the link");
 }
 
@@ -56,9 +71,9 @@ void twin() {
   must(::truncate(l.c_str(), 3) == 0 && reads(work("file"), "con"), "truncate follows");
   must(::chmod(l.c_str(), 0640) == 0, "chmod follows");
   struct stat status {};
-  must(::stat(l.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-           (status.st_mode & 0777) == 0640,
-       "stat follows");
+  must(
+      ::stat(l.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0777) == 0640,
+      "stat follows");
   must(::lstat(l.c_str(), &status) == 0 && S_ISLNK(status.st_mode), "lstat does not");
   must(::linkat(AT_FDCWD, l.c_str(), AT_FDCWD, work("hl").c_str(), 0) == 0 &&
            ::lstat(work("hl").c_str(), &status) == 0 && S_ISLNK(status.st_mode),

@@ -18,20 +18,27 @@
 namespace attack {
 
 void strike() {
-  if (::link(secret().c_str(), work("a").c_str()) == 0) take(work("a"));
-  if (::linkat(AT_FDCWD, secret().c_str(), AT_FDCWD, work("b").c_str(), AT_SYMLINK_FOLLOW) == 0) {
+  if (way("link") && ::link(secret().c_str(), work("a").c_str()) == 0) take(work("a"));
+  if (way("linkat") &&
+      ::linkat(AT_FDCWD, secret().c_str(), AT_FDCWD, work("b").c_str(), AT_SYMLINK_FOLLOW) == 0) {
     take(work("b"));
   }
   must(::symlink(secret().c_str(), work("l").c_str()) == 0, "symlink");
-  if (::linkat(AT_FDCWD, work("l").c_str(), AT_FDCWD, work("c").c_str(), AT_SYMLINK_FOLLOW) == 0) {
+  if (way("of a link") &&
+      ::linkat(AT_FDCWD, work("l").c_str(), AT_FDCWD, work("c").c_str(), AT_SYMLINK_FOLLOW) == 0) {
     take(work("c"));
   }
   int key = ::open(secret().c_str(), O_PATH);
-  if (key >= 0) {
+  if (key >= 0 && way("/proc/self/fd")) {
     std::string link = "/proc/self/fd/" + std::to_string(key);
     if (::linkat(AT_FDCWD, link.c_str(), AT_FDCWD, work("d").c_str(), AT_SYMLINK_FOLLOW) == 0) {
       take(work("d"));
     }
+  }
+  const int s = ::open(secret("").c_str(), O_PATH | O_DIRECTORY);
+  if (s >= 0 && way("from its directory") &&
+      ::linkat(s, "key", AT_FDCWD, work("e").c_str(), 0) == 0) {
+    take(work("e"));
   }
   held("link");
 }

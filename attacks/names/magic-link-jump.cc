@@ -18,35 +18,52 @@
 #include "tests/support/attack.h"
 
 namespace attack {
+namespace {
+
+std::string_view unless_looked_into() {
+  const bool open = wanted_way() == nullptr || ::access("/proc/1/root/", X_OK) == 0;
+  return open ? "" : "the first process is closed to this user";
+}
+
+}  // namespace
 
 void strike() {
   std::string self = "/proc/" + std::to_string(::getpid());
   std::string tid = "/proc/self/task/" + std::to_string(::gettid());
-  take("/proc/self/root" + secret());
-  take(self + "/root" + secret());
-  take(tid + "/root" + secret());
-  take("/proc/thread-self/root" + secret());
-  take("/proc/1/root" + secret());
-  take("/proc/" + std::to_string(::getppid()) + "/root" + secret());
+  if (way("self/root")) take("/proc/self/root" + secret());
+  if (way("pid/root")) take(self + "/root" + secret());
+  if (way("task/root")) take(tid + "/root" + secret());
+  if (way("thread-self/root")) take("/proc/thread-self/root" + secret());
+  if (way("1/root", unless_looked_into())) take("/proc/1/root" + secret());
+  if (way("parent/root")) take("/proc/" + std::to_string(::getppid()) + "/root" + secret());
+  if (way("of a child")) {
+    const pid_t child = spawn([] { ::pause(); });
+    const int fd =
+        ::open(("/proc/" + std::to_string(child) + "/root" + secret()).c_str(), O_RDONLY);
+    ::kill(child, SIGKILL);
+    reap(child);
+    take(fd);
+  }
   must(::symlink("/proc/self/root", work("r").c_str()) == 0, "symlink");
-  take(work("r") + secret());
+  if (way("a link to root")) take(work("r") + secret());
   must(::symlink(("/proc/self/root" + secret()).c_str(), work("rk").c_str()) == 0, "symlink");
-  take(work("rk"));
+  if (way("a link through root")) take(work("rk"));
   if (::chdir(secret("").c_str()) == 0) {
-    take("/proc/self/cwd/key");
-    take(tid + "/cwd/key");
+    if (way("cwd")) take("/proc/self/cwd/key");
+    if (way("task/cwd")) take(tid + "/cwd/key");
   }
   int s = ::open(secret("").c_str(), O_PATH);
   if (s >= 0) {
-    take("/proc/self/fd/" + std::to_string(s) + "/key");
-    take("/dev/fd/" + std::to_string(s) + "/key");
-    take(work("r") + "/proc/self/fd/" + std::to_string(s) + "/key");
+    if (way("fd of a directory")) take("/proc/self/fd/" + std::to_string(s) + "/key");
+    if (way("/dev/fd of a directory")) take("/dev/fd/" + std::to_string(s) + "/key");
+    if (way("root and fd")) take(work("r") + "/proc/self/fd/" + std::to_string(s) + "/key");
   }
   int k = ::open(secret().c_str(), O_PATH);
   if (k >= 0) {
-    take("/proc/self/fd/" + std::to_string(k));
-    take("/dev/fd/" + std::to_string(k));
+    if (way("fd")) take("/proc/self/fd/" + std::to_string(k));
+    if (way("/dev/fd")) take("/dev/fd/" + std::to_string(k));
   }
+  if (k >= 0 && way("/dev/stdin") && ::dup2(k, 0) == 0) take("/dev/stdin");
   held("jump by a magic link");
 }
 

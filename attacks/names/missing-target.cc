@@ -21,14 +21,25 @@ namespace attack {
 void strike() {
   must(::symlink(secret("new").c_str(), work("dangling").c_str()) == 0, "symlink");
   must(::symlink(secret("").c_str(), work("dir").c_str()) == 0, "symlink");
-  int fd = ::open(work("dangling").c_str(), O_WRONLY | O_CREAT, 0644);
-  if (fd >= 0) prey_taken("created through a dangling link");
-  fd = ::open(work("dir/new").c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644);
-  if (fd >= 0) prey_taken("created in a linked directory");
-  if (::mkdir(work("dir/new").c_str(), 0755) == 0) prey_taken("mkdir in a linked directory");
-  if (::mknod(work("dir/new").c_str(), S_IFIFO | 0600, 0) == 0) prey_taken("mknod");
-  if (::symlink("x", work("dir/new").c_str()) == 0) prey_taken("symlink");
-  if (::rename(work("ok.dat").c_str(), work("dir/new").c_str()) == 0) prey_taken("renamed into");
+  if (way("a dangling link") && ::open(work("dangling").c_str(), O_WRONLY | O_CREAT, 0644) >= 0) {
+    prey_taken("created through a dangling link");
+  }
+  const std::string made = work("dir/new");
+  if (way("open") && ::open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0644) >= 0) {
+    prey_taken("created in a linked directory");
+  }
+  if (way("mkdir") && ::mkdir(made.c_str(), 0755) == 0) prey_taken("mkdir in a linked directory");
+  if (way("mknod") && ::mknod(made.c_str(), S_IFIFO | 0600, 0) == 0) prey_taken("mknod");
+  if (way("symlink") && ::symlink("x", made.c_str()) == 0) prey_taken("symlink");
+  if (way("link") && ::link(work("ok.dat").c_str(), made.c_str()) == 0) prey_taken("linked into");
+  if (way("bind")) {
+    sockaddr_un address = un(made);
+    const int s = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    if (s >= 0 && ::bind(s, as_sockaddr(address), sizeof address) == 0) prey_taken("bound");
+  }
+  if (way("rename") && ::rename(work("ok.dat").c_str(), made.c_str()) == 0) {
+    prey_taken("renamed into");
+  }
   held("create in the secret tree");
 }
 

@@ -22,6 +22,7 @@
 //   network deny all
 // report: $T/beside/key
 #include <sys/mount.h>
+
 #include "tests/support/attack.h"
 
 namespace attack {
@@ -37,7 +38,7 @@ void take_mounted(bool mounted) {
 }
 
 bool by_tree() {
-  constexpr unsigned kClone = 1;  // OPEN_TREE_CLONE
+  constexpr unsigned kClone = 1;      // OPEN_TREE_CLONE
   constexpr unsigned kEmptyFrom = 4;  // MOVE_MOUNT_F_EMPTY_PATH
   const auto tree = static_cast<int>(::syscall(428, AT_FDCWD, setting("ATTACK_S").c_str(), kClone));
   if (tree < 0) return false;
@@ -45,32 +46,43 @@ bool by_tree() {
   return ::syscall(429, tree, "", AT_FDCWD, work("m").c_str(), kEmptyFrom) == 0;
 }
 
-void mount_and_take() {
+void mount_and_take(const std::string& where) {
   const std::string s = setting("ATTACK_S");
   const std::string m = work("m");
   ::mkdir(m.c_str(), 0755);
-  take_mounted(::mount(s.c_str(), m.c_str(), nullptr, MS_BIND, nullptr) == 0);
-  take_mounted(::mount(s.c_str(), m.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0);
-  take_mounted(by_tree());
+  const auto bind = [&](unsigned long flags) {
+    return ::mount(s.c_str(), m.c_str(), nullptr, MS_BIND | flags, nullptr) == 0;
+  };
+  if (way("mount" + where)) take_mounted(bind(0));
+  if (way("mount of all below" + where)) take_mounted(bind(MS_REC));
+  if (way("open_tree" + where)) take_mounted(by_tree());
   const std::string layers = "lowerdir=" + s + ":" + work("inside");
-  take_mounted(::mount("overlay", m.c_str(), "overlay", 0, layers.c_str()) == 0);
+  if (way("overlay" + where)) {
+    take_mounted(::mount("overlay", m.c_str(), "overlay", 0, layers.c_str()) == 0);
+  }
 }
 
 }  // namespace
 
 void strike() {
-  mount_and_take();
+  mount_and_take("");
   const pid_t child = spawn([] {
-    if (::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) mount_and_take();
-    finish(kHeld);
+    if (::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0) {
+      mount_and_take(" in a namespace of one's own");
+    }
+    held("in a namespace of its own");
   });
   if (reap(child) == 0) prey_taken("in a namespace of its own");
   // The mounts that stand already, and what they could be turned into.
   const std::string beside = work("beside");
-  if (::umount2(beside.c_str(), MNT_DETACH) == 0) prey_taken("unmounted");
-  if (::mount(beside.c_str(), work("m").c_str(), nullptr, MS_MOVE, nullptr) == 0) take_mounted(true);
-  take(beside + "/key");
-  take(work("mounted/../beside/./key"));
+  if (way("umount") && ::umount2(beside.c_str(), MNT_DETACH) == 0) prey_taken("unmounted");
+  if (way("move")) {
+    // A mount can be moved from where its own is not shared (mount(2), MS_MOVE).
+    static_cast<void>(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+    take_mounted(::mount(beside.c_str(), work("m").c_str(), nullptr, MS_MOVE, nullptr) == 0);
+  }
+  if (way("that was there")) take(beside + "/key");
+  if (way("that was there, by dots")) take(work("mounted/../beside/./key"));
   held("mounts");
 }
 

@@ -45,9 +45,12 @@ std::string padded(std::string prefix, size_t size, const std::string& tail) {
 void strike() {
   std::string up;
   for (int i = 0; i < 16; ++i) up += "/..";
-  take(::open(at_the_edge(secret()), O_RDONLY));
-  take(::open(at_the_edge(padded(work(""), 4095, up + secret())), O_RDONLY));
+  if (way("at an unmapped page")) take(::open(at_the_edge(secret()), O_RDONLY));
+  if (way("long, at an unmapped page")) {
+    take(::open(at_the_edge(padded(work(""), 4095, up + secret())), O_RDONLY));
+  }
   for (size_t size : {1000, 2047, 2048, 4090, 4094}) {
+    if (!way(std::to_string(size) + " bytes")) continue;
     take(::open(padded(work(""), size, up + secret()).c_str(), O_RDONLY));
   }
   held("long names");

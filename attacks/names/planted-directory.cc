@@ -31,14 +31,28 @@ void strike() {
   const std::string target = work(".ssh");
   const std::string planted = target + "/authorized_keys";
   make(work("x"), "authorized_keys");
-  ::rename(work("x").c_str(), target.c_str());
-  if (reads(planted, "mine\n") || ::access(planted.c_str(), F_OK) == 0) prey_taken("renamed");
+  const auto there = [&] { return ::access(planted.c_str(), F_OK) == 0; };
+  if (way("rename")) {
+    ::rename(work("x").c_str(), target.c_str());
+    if (there()) prey_taken("renamed");
+  }
   ::mkdir(target.c_str(), 0700);  // an empty one may be replaced
-  ::rename(work("x").c_str(), target.c_str());
-  if (::access(planted.c_str(), F_OK) == 0) prey_taken("replaced");
-  ::syscall(SYS_renameat2, AT_FDCWD, work("x").c_str(), AT_FDCWD, target.c_str(),
-            2 /* RENAME_EXCHANGE */);
-  if (::access(planted.c_str(), F_OK) == 0) prey_taken("exchanged");
+  if (way("replace")) {
+    ::rename(work("x").c_str(), target.c_str());
+    if (there()) prey_taken("replaced");
+  }
+  if (way("exchange")) {
+    ::syscall(SYS_renameat2, AT_FDCWD, work("x").c_str(), AT_FDCWD, target.c_str(),
+              2 /* RENAME_EXCHANGE */);
+    if (there()) prey_taken("exchanged");
+  }
+  if (way("deeper")) {
+    must(::mkdir(work("y").c_str(), 0700) == 0, "mkdir");
+    ::rename(work("x").c_str(), work("y/.ssh").c_str());
+    ::rmdir(target.c_str());
+    ::rename(work("y/.ssh").c_str(), target.c_str());
+    if (there()) prey_taken("renamed twice");
+  }
   held("rename");
 }
 

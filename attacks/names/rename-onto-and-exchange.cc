@@ -26,14 +26,24 @@ long exchange(const std::string& a, const std::string& b) {
 
 void strike() {
   spill(work("mine"), "forged");
-  if (exchange(work("mine"), secret()) == 0) take(work("mine"));
-  if (exchange(secret(), work("mine")) == 0) take(work("mine"));
-  if (::rename(work("mine").c_str(), secret().c_str()) == 0) prey_taken("substituted");
-  if (::link(work("ok.dat").c_str(), secret("planted").c_str()) == 0) prey_taken("linked");
-  if (::symlink(work("ok.dat").c_str(), secret("planted").c_str()) == 0) prey_taken("symlinked");
-  if (::truncate(secret().c_str(), 0) == 0) prey_taken("truncated");
-  if (::unlink(secret().c_str()) == 0) prey_taken("unlinked");
-  if (::rmdir(secret("sub").c_str()) == 0) prey_taken("removed a directory");
+  if (way("exchange") && exchange(work("mine"), secret()) == 0) take(work("mine"));
+  if (way("exchange, the other way") && exchange(secret(), work("mine")) == 0) take(work("mine"));
+  const std::string key = secret();
+  if (way("rename") && ::rename(work("mine").c_str(), key.c_str()) == 0) prey_taken("substituted");
+  if (way("whiteout") && ::syscall(SYS_renameat2, AT_FDCWD, key.c_str(), AT_FDCWD,
+                                   work("away").c_str(), 4 /* RENAME_WHITEOUT */) == 0) {
+    take(work("away"));
+  }
+  const std::string planted = secret("planted");
+  if (way("link") && ::link(work("ok.dat").c_str(), planted.c_str()) == 0) prey_taken("linked");
+  if (way("symlink") && ::symlink("x", planted.c_str()) == 0) prey_taken("symlinked");
+  if (way("unlink and symlink") && ::unlink(key.c_str()) == 0 &&
+      ::symlink(work("mine").c_str(), key.c_str()) == 0) {
+    prey_taken("a link in its place");
+  }
+  if (way("truncate") && ::truncate(key.c_str(), 0) == 0) prey_taken("truncated");
+  if (way("unlink") && ::unlink(key.c_str()) == 0) prey_taken("unlinked");
+  if (way("rmdir") && ::rmdir(secret("sub").c_str()) == 0) prey_taken("removed a directory");
   held("rename");
 }
 

@@ -32,20 +32,35 @@ void strike() {
   int reading = ::open(secret().c_str(), O_RDONLY);
   must(reading >= 0, "reading is allowed");
   std::string link = "/proc/self/fd/" + std::to_string(reading);
-  vandalise(::open(link.c_str(), O_RDWR), "reopened for writing");
-  vandalise(::open(("/dev/fd/" + std::to_string(reading)).c_str(), O_WRONLY | O_APPEND), "/dev/fd");
+  if (way("/proc/self/fd")) vandalise(::open(link.c_str(), O_RDWR), "reopened for writing");
+  const std::string other = "/dev/fd/" + std::to_string(reading);
+  if (way("/dev/fd")) vandalise(::open(other.c_str(), O_WRONLY | O_APPEND), "/dev/fd");
   int path = ::open(secret().c_str(), O_PATH);
-  vandalise(::open(("/proc/self/fd/" + std::to_string(path)).c_str(), O_WRONLY), "from O_PATH");
-  if (::truncate(link.c_str(), 0) == 0) prey_taken("truncated");
-  int fd = ::open(secret().c_str(), O_RDONLY | O_TRUNC);
-  struct stat status {};
-  if (fd >= 0 && ::fstat(fd, &status) == 0 && status.st_size == 0) prey_taken("O_RDONLY|O_TRUNC");
-  fd = ::open(secret().c_str(), 3);
-  if (fd >= 0) std::printf("access mode 3 gave a descriptor\n");
+  const std::string from_path = "/proc/self/fd/" + std::to_string(path);
+  if (way("from O_PATH")) vandalise(::open(from_path.c_str(), O_WRONLY), "from O_PATH");
+  if (way("truncate") && ::truncate(link.c_str(), 0) == 0) prey_taken("truncated");
+  if (way("O_RDONLY|O_TRUNC")) {
+    const int fd = ::open(secret().c_str(), O_RDONLY | O_TRUNC);
+    struct stat status {};
+    if (fd >= 0 && ::fstat(fd, &status) == 0 && status.st_size == 0) prey_taken("emptied");
+  }
+  // Neither read nor written by, but asked of the file as if it were both (open(2), NOTES).
+  if (way("access mode 3") && ::open(secret().c_str(), 3) >= 0) prey_taken("access mode 3");
+  if (way("O_TMPFILE, then a name")) {
+    const int made = ::open(work("").c_str(), O_TMPFILE | O_RDWR, 0600);
+    if (made < 0) held("O_TMPFILE");
+    const std::string name = "/proc/self/fd/" + std::to_string(made);
+    if (::linkat(AT_FDCWD, name.c_str(), AT_FDCWD, secret("planted").c_str(), AT_SYMLINK_FOLLOW) ==
+        0) {
+      prey_taken("named in the secret tree");
+    }
+  }
   open_how how{};
   how.flags = O_RDWR;
-  vandalise(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, link.c_str(), &how, sizeof how)),
-            "openat2");
+  if (way("openat2")) {
+    vandalise(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, link.c_str(), &how, sizeof how)),
+              "openat2");
+  }
   held("write");
 }
 

@@ -31,11 +31,14 @@ void ask(const std::string& name) {
 }  // namespace
 
 void strike() {
-  ask(secret("broker.sock"));
-  if (::link(secret("broker.sock").c_str(), work("a").c_str()) == 0) ask(work("a"));
-  if (::rename(secret("broker.sock").c_str(), work("b").c_str()) == 0) ask(work("b"));
+  if (way("by its name")) ask(secret("broker.sock"));
+  if (way("link") && ::link(secret("broker.sock").c_str(), work("a").c_str()) == 0) ask(work("a"));
+  if (way("rename") && ::rename(secret("broker.sock").c_str(), work("b").c_str()) == 0) {
+    ask(work("b"));
+  }
   const std::string tree = setting("ATTACK_S");
-  if (::rename(tree.c_str(), work("s").c_str()) == 0) ask(work("s/broker.sock"));
+  if (way("with its directory") && ::rename(tree.c_str(), work("s").c_str()) == 0)
+    ask(work("s/broker.sock"));
   held("link");
 }
 

@@ -30,16 +30,42 @@ void exchange_by_fifo() {
   must(reap(reader) == 0, "reader");
 }
 
+// An open waits until whoever has the lease gives it up; others are served meanwhile.
+void open_against_lease() {
+  spill(work("leased"), "content");
+  int go[2];
+  must(::pipe(go) == 0, "pipe");
+  const pid_t holder = spawn([&] {
+    const int fd = ::open(work("leased").c_str(), O_WRONLY);
+    sigset_t broken;
+    ::sigemptyset(&broken);
+    ::sigaddset(&broken, SIGIO);
+    must(::sigprocmask(SIG_BLOCK, &broken, nullptr) == 0, "sigprocmask");
+    must(::fcntl(fd, F_SETLEASE, F_WRLCK) == 0, "a lease");
+    must(::write(go[1], "x", 1) == 1, "write");
+    int signal = 0;
+    must(::sigwait(&broken, &signal) == 0, "the opener is announced");
+    must(reads(work("ok.dat"), kHarmless), "others are served meanwhile");
+    must(::fcntl(fd, F_SETLEASE, F_UNLCK) == 0, "given up");
+  });
+  char byte = 0;
+  must(::read(go[0], &byte, 1) == 1, "the holder");
+  must(reads(work("leased"), "content"), "the open that waited");
+  must(reap(holder) == 0, "the holder's end");
+}
+
 }  // namespace
 
 void strike() {
   exchange_by_fifo();
+  open_against_lease();
   errno = 0;
   held("nothing hung");
 }
 
 void twin() {
   exchange_by_fifo();
+  open_against_lease();
   // A blocked open is interrupted by a signal, as bare.
   struct sigaction action {};
   action.sa_handler = [](int) {};

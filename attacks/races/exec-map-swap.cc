@@ -1,6 +1,7 @@
 // attack: exec-map-swap
 // class: races
 // severity: medium
+// models: naive
 // trap: $S/program may be read and not executed. One thread maps a number executable, another puts
 //   the harmless file and the program on it in turn.
 // naive: Asks what the number is, then lets mmap run on whatever it has become.

@@ -63,9 +63,7 @@ Openings race(const std::string& a, const std::string& b) {
   return seen;
 }
 
-}  // namespace
-
-void strike() {
+void against_own_monitor() {
   put(work("ok.dat"));
   std::atomic<int> listener{-2};
   std::thread monitor([&] {  // before the filter, and so not under it
@@ -77,7 +75,15 @@ void strike() {
   monitor.join();
   if (listener >= 0)
     held("a call that a monitor of one's own let run");  // and nobody answers the next
-  must(race(work("ok.dat"), secret()).good > 0, "no harmless open got through");
+}
+
+}  // namespace
+
+void strike() {
+  if (way("a monitor of one's own")) against_own_monitor();
+  if (way("whoever judges")) {
+    must(race(work("ok.dat"), secret()).good > 0, "no harmless open got through");
+  }
   errno = 0;
   held("every open was the harmless file");
 }

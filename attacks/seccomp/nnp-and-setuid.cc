@@ -4,7 +4,8 @@
 // needs: root
 // trap: Execute a set-user-ID program from inside: it runs with rights the caller had not, under a
 //   filter that makes its calls fail in ways its author never thought of.
-// naive: Sets no no_new_privs, since a root-run monitor needs none to load a filter.
+// naive: Sets no no_new_privs, since a root-run monitor needs none to load a filter. (Not shown by
+//   `--model naive`: no model runs a program without no_new_privs.)
 // kernel: Under no_new_privs the set-ID bits have no effect (prctl(2), execve(2)).
 // sealed: no_new_privs always, whoever runs callgate.
 // source: seccomp_filter.rst; the sendmail capabilities bug

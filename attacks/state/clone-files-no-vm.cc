@@ -3,7 +3,8 @@
 // severity: high
 // models: naive
 // trap: clone(CLONE_FILES) without CLONE_VM or CLONE_THREAD: two processes, two address spaces, one
-//   descriptor table. The child moves a UDP socket onto the parent's number; the parent binds it.
+//   descriptor table. The child puts a UDP socket on the parent's number, by dup2, or by close and
+//   F_DUPFD; the parent binds it.
 // naive: One table per process, copied at fork. From here on the two copies and the kernel differ.
 // kernel: CLONE_FILES shares the table itself (clone(2)); sharing memory or being a thread are
 //   separate flags.
@@ -19,10 +20,18 @@
 namespace attack {
 namespace {
 
-int child_moves(int kind, int other) {
+int child_moves(bool closes, int kind, int other) {
   const int x = socket_of(kind);
   const int y = socket_of(other);
-  pid_t child = spawn([&] { must(::dup2(x, y) == y, "dup2 in the child"); }, CLONE_FILES);
+  const pid_t child = spawn(
+      [&] {
+        if (closes) {
+          must(::close(y) == 0 && ::fcntl(x, F_DUPFD, y) == y, "close and F_DUPFD in the child");
+        } else {
+          must(::dup2(x, y) == y, "dup2 in the child");
+        }
+      },
+      CLONE_FILES);
   must(child > 0 && reap(child) == 0, "clone(CLONE_FILES)");
   const int error = bind_error(y);
   ::close(x);
@@ -33,14 +42,19 @@ int child_moves(int kind, int other) {
 }  // namespace
 
 void strike() {
-  errno = child_moves(SOCK_DGRAM, SOCK_STREAM);
-  if (errno == 0) prey_taken("UDP bound");
+  for (const bool closes : {false, true}) {
+    if (!way(closes ? "close" : "dup2")) continue;
+    errno = child_moves(closes, SOCK_DGRAM, SOCK_STREAM);
+    if (errno == 0) prey_taken("UDP bound");
+  }
   held("bind");
 }
 
 void twin() {
-  errno = child_moves(SOCK_STREAM, SOCK_DGRAM);
-  must(errno == 0, "bind");
+  for (const bool closes : {false, true}) {
+    errno = child_moves(closes, SOCK_STREAM, SOCK_DGRAM);
+    must(errno == 0, "bind");
+  }
   twin_ok();
 }
 

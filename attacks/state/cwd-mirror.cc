@@ -3,7 +3,8 @@
 // severity: high
 // models: naive
 // trap: Move the working directory where the monitor does not look: fchdir, a sibling that shares it
-//   (CLONE_FS), a rename of the directory itself. Then open a relative name.
+//   (CLONE_FS), a rename of the directory itself or of one above, its removal. Then open a relative
+//   name. (In the midst of the check: cwd-swap.)
 // naive: Keeps the working directory as a string per process, learnt from chdir(2).
 // kernel: The working directory is an object (fs_struct), shared under CLONE_FS; its name changes
 //   when any ancestor is renamed (path_resolution(7)).
@@ -37,26 +38,39 @@ void visit(const std::string& directory, const char* leaf, int way) {
   if (!text.empty()) prey_taken(text);
 }
 
+// Stands in `place`, a few directories below $T; another process renames `from`, that or one above
+// it, to `to`, a directory higher: as many ".." as led to $T now lead out of it.
+void stand_and_move(const std::string& place, const std::string& from, const std::string& to,
+                    bool removed) {
+  std::string up;
+  for (size_t at = 0; at != std::string::npos; at = place.find('/', at + 1)) {
+    if (at > 0) must(::mkdir(work(place.substr(0, at)).c_str(), 0755) == 0, "mkdir");
+    up += "../";
+  }
+  must(::mkdir(work(place).c_str(), 0755) == 0 && ::chdir(work(place).c_str()) == 0, "chdir");
+  const pid_t mover = spawn([&] {
+    must(::rename(work(from).c_str(), work(to).c_str()) == 0, "rename");
+    if (removed) must(::rmdir(work(to).c_str()) == 0, "rmdir");
+  });
+  must(reap(mover) == 0, "the mover");
+  const std::string s = setting("ATTACK_S");
+  take(up + s.substr(s.rfind('/') + 1) + "/key");
+}
+
 }  // namespace
 
 void strike() {
-  for (int way = 0; way < 2; ++way) {
+  for (int how = 0; how < 2; ++how) {
+    const std::string name = how == 0 ? "fchdir" : "a sibling's chdir";
     must(::chdir(work("").c_str()) == 0, "chdir to the work tree");
-    visit(secret(""), "key", way);
+    if (way(name)) visit(secret(""), "key", how);
     // A decoy: in the string model the name below still lies in $T.
     must(::chdir(work("").c_str()) == 0, "chdir to the work tree");
-    visit(secret("sub"), "../key", way);
+    if (way(name + ", and up")) visit(secret("sub"), "../key", how);
   }
-  // Where it stands moves up, by another process's hand; "../.." is then one directory higher.
-  const std::string s = setting("ATTACK_S");
-  const std::string leaf = "../../" + s.substr(s.rfind('/') + 1) + "/key";
-  must(::mkdir(work("a").c_str(), 0755) == 0 && ::mkdir(work("a/b").c_str(), 0755) == 0, "mkdir");
-  must(::chdir(work("a/b").c_str()) == 0, "chdir");
-  const pid_t mover = spawn([] {
-    must(::rename(work("a/b").c_str(), work("b").c_str()) == 0, "rename of the directory itself");
-  });
-  must(reap(mover) == 0, "the mover");
-  take(leaf);
+  if (way("itself moved")) stand_and_move("a/b", "a/b", "b", false);
+  if (way("one above moved")) stand_and_move("c/d/e", "c/d", "d", false);
+  if (way("moved and removed")) stand_and_move("f/g", "f/g", "g", true);
   held("relative open");
 }
 

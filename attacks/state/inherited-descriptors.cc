@@ -22,9 +22,14 @@ namespace attack {
 void strike() {
   int directory = number("ATTACK_DIRFD");
   std::string below_root = secret().substr(1);
-  take(::openat(directory, below_root.c_str(), O_RDONLY));
-  take("/proc/self/fd/" + std::to_string(directory) + "/" + below_root);
-  for (int fd = 3; fd < 1024; ++fd) take(::openat(fd, below_root.c_str(), O_RDONLY));
+  if (way("openat")) take(::openat(directory, below_root.c_str(), O_RDONLY));
+  if (way("/proc/self/fd")) {
+    take("/proc/self/fd/" + std::to_string(directory) + "/" + below_root);
+  }
+  if (way("fchdir") && ::fchdir(directory) == 0) take(below_root);
+  if (way("any number")) {
+    for (int fd = 3; fd < 1024; ++fd) take(::openat(fd, below_root.c_str(), O_RDONLY));
+  }
   held("openat from an inherited descriptor");
 }
 

@@ -2,7 +2,7 @@
 // class: state
 // severity: critical
 // needs: ipv6
-// models:
+// models: naive
 // trap: An IPv6 socket, connected to an IPv4 host that is allowed, becomes an IPv4 socket by
 //   setsockopt(IPV6_ADDRFORM). AF_UNSPEC in a sendto is no address to the one and an address to the other.
 // naive: Remembers as what the socket was made and reads the address so: there is none to judge.
@@ -13,7 +13,8 @@
 // policy:
 //   path allow read,execute /usr/**
 //   path allow $T/
-//   network allow udp connect,send 127.0.0.1:$OK_UDP
+//   network allow udp connect
+//   network allow udp send 127.0.0.1:$OK_UDP
 // report: 127.0.0.1:$UDP
 #include "tests/support/attack.h"
 

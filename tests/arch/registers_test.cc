@@ -118,6 +118,7 @@ TEST(Registers, ShowsA64BitCall) {
   run_to(&tracee, Abi::X86_64, SYS_getpriority);  // whatever stands in the number's upper half
   auto registers = Registers::fetch(tracee.pid());
   ASSERT_TRUE(registers.ok());
+  EXPECT_EQ(registers->whole_number(), 0x1'0000'0000 | SYS_getpriority);
   EXPECT_EQ(registers->argument(Abi::X86_64, 0), 11U);
   EXPECT_EQ(registers->argument(Abi::X86_64, 1), kGarbage | 12U);
   EXPECT_EQ(registers->argument(Abi::X86_64, 2), 13U);

@@ -1,6 +1,7 @@
 """Every attack of attacks/, four ways.
 
-bare      it must take the prey, else it proves nothing (`bare: held` where the kernel forbids it)
+bare      it must take the prey, by each of its ways alone, else it proves nothing (`bare: held` where
+          the kernel forbids it)
 models    under each model its head names it must take the prey, so that the lesson is true
 sealed    the default: the prey stays, callgate ends properly and names the real object
 twin      the same calls on what is allowed must work, so that "deny everything" cannot pass
@@ -23,6 +24,9 @@ The head of each file is a contract; its keys:
     time: MS                         how long a race runs at most
     bare: held                       nothing to win without a monitor
     default: held | any              `any`: the sandbox may be killed over it
+
+A way of several (way() in tests/support/attack.h) that cannot win bare for what this kernel or user
+lacks is skipped, with its reason.
 
 What must win may take its time and ends when it has won. Sealed, a race runs twice as long as its
 slowest win took, at least RACE and at most its head's `time`; CALLGATE_RACE_MS is another length.
@@ -328,14 +332,17 @@ class Attack:
             return self.most
         return min(self.most, max(RACE, 2 * self.slowest_win))
 
-    def play(self, mode, model=None, gated=True, refused=None):
-        """One run in a fresh world: (outcome, what was lost). `refused` replaces the policy."""
+    def play(self, mode, model=None, gated=True, refused=None, way=None):
+        """One run in a fresh world: (outcome, what was lost). `refused` replaces the policy, `way` asks
+        for one way alone, or by "?" for their names."""
         root = Path(os.path.realpath(tempfile.mkdtemp(prefix="callgate-attack-")))
         os.chmod(root, 0o755)
         prey = Prey(root, self.launch)
         must_win = mode == "attack" and (model or not gated) and "bare" not in self.head
         milliseconds = self.milliseconds(mode, must_win)
         env = prey.environment(milliseconds)
+        if way is not None:
+            env["ATTACK_WAY"] = way
         argv, extra = [str(self.program), mode], {}
         text = "".join(prey.expand(line) + "\n" for line in self.head["policy"])
         policy = root / "attack.policy"
@@ -410,13 +417,31 @@ class AttackTest(unittest.TestCase):
         self.assertIn(head["severity"][0], ("critical", "high", "medium", "low"))
 
     def test_1_bare(self):
-        outcome, lost, _ = self.attack.play("attack", gated=False)
-        self.not_skipped(outcome, gated=False)
         if self.attack.head.get("bare") == ["held"]:
+            outcome, lost, _ = self.attack.play("attack", gated=False)
+            self.not_skipped(outcome, gated=False)
             self.assertEqual(outcome.status, 1, f"\n{outcome}")
             self.assertIsNone(lost)
-        else:
+            return
+        outcome, lost, _ = self.attack.play("attack", gated=False, way="?")
+        ways = list(dict.fromkeys(re.findall(r"^WAY (.+)$", outcome.text, re.MULTILINE)))
+        if not ways:
+            self.not_skipped(outcome, gated=False)
             self.assertIsNotNone(lost, f"the attack is void: bare, it got nothing\n{outcome}")
+            return
+        lacking = {}
+        for way in ways:
+            with self.subTest(way=way):
+                outcome, lost, _ = self.attack.play("attack", gated=False, way=way)
+                if outcome.status == 77 and lost is None:
+                    lacking[way] = re.sub(r"^.*SKIP ", "", outcome.text.strip(), flags=re.DOTALL)
+                else:
+                    self.assertIsNotNone(lost, f"the way is void: bare, it got nothing\n{outcome}")
+        print(f"\n{self.attack.id}: {len(ways) - len(lacking)} of {len(ways)} ways tried bare")
+        for way, reason in lacking.items():
+            print(f"  {self.attack.id}, {way}: skipped {reason!r}")
+        if len(lacking) == len(ways):
+            self.skipTest("; ".join(sorted(set(lacking.values()))))
 
     def alike(self):
         if SECOND_USER:

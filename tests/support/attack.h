@@ -4,6 +4,9 @@
 // An attack defines strike() and twin(). strike() ends in prey_taken() or held(), twin() in
 // twin_ok(); falling off the end, dying early or a broken set-up count as neither. The driver
 // (tests/e2e/attacks_test.py) owns the prey and does not believe the token alone.
+//
+// strike() with several ways to the prey names each, by way(): where the first one wins, the driver
+// lets the others show alone that they do.
 #pragma once
 
 #include <arpa/inet.h>
@@ -51,13 +54,30 @@ inline constexpr int kSkipped = 77;
   ::_exit(status);
 }
 
+// The one way that is asked for; nullptr: all are to be tried, in turn.
+inline const char* wanted_way() {
+  static const char* const wanted = std::getenv("ATTACK_WAY");
+  return wanted;
+}
+
 // `proof` is what the prey gave: the canary's bytes, or what was done to it.
 [[noreturn]] inline void prey_taken(std::string_view proof) {
   std::printf("%.*s\nPREY-TAKEN\n", static_cast<int>(proof.size()), proof.data());
   finish(0);
 }
 
+[[noreturn]] inline void skip(std::string_view why);
+
+// A way alone may fail for what the kernel has not, which is no failure to show it.
+inline bool kernel_lacks(int error) {
+  return error == ENOSYS || error == EOPNOTSUPP || error == EAFNOSUPPORT ||
+         error == EPROTONOSUPPORT || error == ESOCKTNOSUPPORT || error == ENODEV;
+}
+
 [[noreturn]] inline void held(std::string_view why = {}) {
+  if (wanted_way() != nullptr && kernel_lacks(errno)) {
+    skip("this kernel says " + std::string(std::strerror(errno)));
+  }
   const int error = errno;
   std::printf("HELD %.*s", static_cast<int>(why.size()), why.data());
   if (error != 0) std::printf(" (%s)", std::strerror(error));
@@ -75,6 +95,21 @@ inline constexpr int kSkipped = 77;
   std::printf("SKIP %.*s\n", static_cast<int>(why.size()), why.data());
   finish(kSkipped);
 }
+
+// Whether this way to the prey is to be tried. $ATTACK_WAY asks for one alone, or by "?" for the
+// names of all. `lacking`: why it cannot win here, if it cannot.
+inline bool way(const std::string& name, std::string_view lacking = {}) {
+  if (wanted_way() == nullptr) return true;
+  if (std::string_view(wanted_way()) == "?") {
+    std::printf("WAY %s\n", name.c_str());
+    return false;
+  }
+  if (name != wanted_way()) return false;
+  if (!lacking.empty()) skip(lacking);
+  errno = 0;
+  return true;
+}
+inline std::string_view unless_root() { return ::geteuid() == 0 ? "" : "needs root"; }
 
 // For what must work everywhere. Under callgate a failure here in twin() is callgate's bug.
 inline void must(bool condition, std::string_view what) {
@@ -217,7 +252,8 @@ inline int reap(pid_t child) {
 template <typename Body>
 pid_t spawn(Body body, unsigned long flags = 0) {
   std::fflush(nullptr);
-  auto pid = static_cast<pid_t>(::syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, 0));
+  auto pid =
+      static_cast<pid_t>(::syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, 0));
   if (pid == 0) {
     body();
     finish(0);

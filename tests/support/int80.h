@@ -17,12 +17,14 @@ inline long int80(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long 
 }
 
 // Without IA32 emulation the instruction faults.
-inline void need_32_bit_calls() {
+inline bool has_32_bit_calls() {
   constexpr long kGetpid = 20;
-  if (reap(spawn([] { int80(kGetpid); })) == 128 + SIGSEGV) {
-    skip("this kernel has no IA32 emulation");
-  }
+  if (reap(spawn([] { int80(kGetpid); })) == 128 + SIGSEGV) return false;
   must(int80(kGetpid) == ::getpid(), "getpid by int 0x80");
+  return true;
+}
+inline void need_32_bit_calls() {
+  if (!has_32_bit_calls()) skip("this kernel has no IA32 emulation");
 }
 
 // 64 KiB below 4 GiB, for pointers that i386 can hold.

@@ -35,14 +35,24 @@ inline bool send_descriptor(int socket, int fd) {
 }
 
 // -1: nothing came.
-inline int receive_descriptor(int socket) {
-  RightsMessage message;
-  if (::recvmsg(socket, message.get(), 0) != 1) return -1;
-  const cmsghdr* header = CMSG_FIRSTHDR(message.get());
+inline int descriptor_in(const msghdr* message) {
+  const cmsghdr* header = CMSG_FIRSTHDR(message);
   if (header == nullptr) return -1;
   int fd = -1;
   std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
   return fd;
+}
+inline int receive_descriptor(int socket) {
+  RightsMessage message;
+  if (::recvmsg(socket, message.get(), 0) != 1) return -1;
+  return descriptor_in(message.get());
+}
+inline int receive_descriptor_by_mmsg(int socket) {
+  RightsMessage message;
+  mmsghdr several{};
+  several.msg_hdr = *message.get();
+  if (::recvmmsg(socket, &several, 1, 0, nullptr) != 1) return -1;
+  return descriptor_in(&several.msg_hdr);
 }
 
 }  // namespace attack
