@@ -94,12 +94,13 @@ class Mistakes(support.WorldTest):
 
     def test_a_profile_is_as_far_out_of_the_programs_reach_as_a_policy(self):
         profile = self.root / "mine.policy"
-        profile.write_text("path allow all /**\n")
+        text = "path allow all /**\npath deny /nonexistent/x\n"  # something about files is to be judged
+        profile.write_text(text)
         outcome = self.call("run", "-p", "mine", "--", "sh", "-c", f"echo network allow all >> {profile}",
                             env=environment(CALLGATE_PROFILES=str(self.root)))
         self.assertNotEqual(outcome.status, 0)
         self.assertSays(outcome, "callgate's own files are out of reach")
-        self.assertEqual(profile.read_text(), "path allow all /**\n")
+        self.assertEqual(profile.read_text(), text)
 
     def test_a_listing_needs_nothing_but_its_directory(self):
         outcome = self.run_gated("path allow read,execute /usr/bin/ls\npath allow read ${CWD}\n", ["ls", "."])
