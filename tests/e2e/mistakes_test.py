@@ -133,7 +133,7 @@ class Ends(support.WorldTest):
     def test_an_interrupt_ends_the_script_around_it(self):
         policy = self.policy(ALLOW_ALL)
         script = textwrap.dedent(f"""
-            for i in 1 2 3; do echo round $i; {{}} python3 -c 'import time; print("up", flush=True); time.sleep(60)'; done
+            for i in 1 2 3; do echo round $i; {{}} sh -c 'echo up; exec sleep 60'; done
             """)
         for before in ("", f"{CALLGATE} run -p {policy} --"):
             process = subprocess.Popen(["bash", "-c", script.format(before)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=self.work,
