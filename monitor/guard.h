@@ -147,7 +147,9 @@ class Guard {
 
   // guard_exec.cc
   Answer exec_call(Task& task, const Stop& stop);
-  Result<std::string> interpreter_of(const Place& place, const Credentials& credentials);
+  Result<std::vector<std::string>> script_line(const Place& place, const Credentials& credentials);
+  std::optional<Answer> judge_interpreters(Task& task, const Stop& stop, const Place& script,
+                                           Event& event, Decision& decision, ExecWords& words);
   std::optional<Named> named_plainly(Task& task, const Stop& stop) const;
   bool maps_allowed_file(const Task& task, int fd) const;
   Answer map_call(Task& task, const Stop& stop);
@@ -216,7 +218,7 @@ class Guard {
   CallSites call_sites_;
   // Device, inode and time of the last change of a program, and who looked.
   using ImageIdentity = std::tuple<dev_t, ino_t, time_t, long, uid_t>;
-  std::map<ImageIdentity, std::string> interpreters_;
+  std::map<ImageIdentity, std::vector<std::string>> script_lines_;
   std::unordered_set<std::string> linked_names_;  // absolute names that passed a symlink last time
 };
 

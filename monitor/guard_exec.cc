@@ -8,11 +8,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstring>
 
+#include "monitor/clock.h"
+#include "monitor/exec_words.h"
 #include "monitor/guard.h"
 #include "monitor/identity.h"
 #include "monitor/named.h"
@@ -22,18 +25,7 @@ namespace callgate {
 namespace {
 
 constexpr const char* kUnwatchableReason = "a program that cannot be read cannot be watched";
-constexpr size_t kHeaderBytes = 256;  // BINPRM_BUF_SIZE: as much of "#!" as the kernel reads
-
-// The interpreter a "#!" line names, or empty.
-std::string script_interpreter(std::string_view header) {
-  if (!header.starts_with("#!")) return {};
-  header = header.substr(2, header.find('\n') == std::string_view::npos ? std::string_view::npos
-                                                                        : header.find('\n') - 2);
-  const size_t begin = header.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  header.remove_prefix(begin);
-  return std::string(header.substr(0, header.find_first_of(std::string_view(" \t\0", 3))));
-}
+constexpr const char* kChangedReason = "the program changed between the decision and its execution";
 
 // A mapped file's name without the kernel's mark on names that are gone; the mark may also be part
 // of a living name, which then leads to the very inode.
@@ -72,20 +64,59 @@ Result<std::string> image_name(pid_t tid, const struct stat& exe) {
 
 }  // namespace
 
-// The interpreter that a script's first line names; empty for other programs. What is remembered
-// serves a civil errno alone: the image that comes to stand there is judged again.
-Result<std::string> Guard::interpreter_of(const Place& place, const Credentials& credentials) {
+// The words of a script's first line; none for other programs.
+Result<std::vector<std::string>> Guard::script_line(const Place& place,
+                                                    const Credentials& credentials) {
   constexpr size_t kMostRemembered = 1024;
+  constexpr int64_t kSettled = 2'000'000'000;  // far longer than a tick of the file system's clock
   const ImageIdentity identity{place.st.st_dev, place.st.st_ino, place.st.st_ctim.tv_sec,
                                place.st.st_ctim.tv_nsec, credentials.fsuid};
-  if (auto known = interpreters_.find(identity); known != interpreters_.end()) return known->second;
-  CALLGATE_TRY(const UniqueFd image, open_image(own_credentials_, credentials, place));
-  if (!image.valid()) return Error{EACCES};
-  std::array<char, kHeaderBytes> header{};
-  const ssize_t n = ::pread(image.get(), header.data(), header.size(), 0);
-  if (interpreters_.size() >= kMostRemembered) interpreters_.clear();
-  return interpreters_[identity] = script_interpreter(
-             std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
+  if (auto known = script_lines_.find(identity); known != script_lines_.end()) return known->second;
+  auto image = open_image(own_credentials_, credentials, place);
+  // What its user may not read, the interpreter cannot either; the kernel reads the line.
+  if (privileged_ && !(image.ok() && image->valid())) {
+    image = open_image(own_credentials_, own_credentials_, place);
+  }
+  if (!image.ok()) return image.error();
+  if (!image->valid()) return Error{EACCES};
+  std::array<char, kScriptHeader> header{};
+  const ssize_t n = ::pread(image->get(), header.data(), header.size(), 0);
+  auto words = script_words(std::string_view(header.data(), n > 0 ? static_cast<size_t>(n) : 0));
+  const int64_t changed =
+      int64_t{place.st.st_ctim.tv_sec} * 1'000'000'000 + place.st.st_ctim.tv_nsec;
+  if (clock_ns(CLOCK_REALTIME) - changed < kSettled) return words;  // may change unseen
+  if (script_lines_.size() >= kMostRemembered) script_lines_.clear();
+  return script_lines_[identity] = std::move(words);
+}
+
+// What the kernel runs in a script's place is judged as well, and noted for when it stands there.
+std::optional<Answer> Guard::judge_interpreters(Task& task, const Stop& stop, const Place& script,
+                                                Event& event, Decision& decision,
+                                                ExecWords& words) {
+  auto credentials = credentials_of(task);
+  if (!credentials.ok()) return Refuse{credentials.error().code};
+  Place interpreter;
+  const Place* image = &script;
+  for (size_t level = 0; level <= ExecWords::kMostLevels; ++level) {
+    auto line = script_line(*image, *credentials);
+    if (!line.ok() && !privileged_ && enforcing()) {
+      return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
+    }
+    if (!line.ok() || line->empty()) break;
+    words.lines.insert(words.lines.begin(), line->begin(), line->end());
+    auto next = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, line->front(), {});
+    if (!next.ok() || !next->exists()) break;  // and so the kernel says
+    const Decision second = judge(PathOp::Execute, *next);
+    if (!second.allowed()) {
+      event.objects.push_back({line->front(), next->name, next->links});
+      decision = second;
+      break;
+    }
+    if (!S_ISREG(next->st.st_mode)) break;
+    interpreter = *std::move(next);
+    image = &interpreter;
+  }
+  return std::nullopt;
 }
 
 // A plain absolute name that is allowed needs no walk: the kernel says whether a symlink is in it.
@@ -130,27 +161,10 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
   }
   if (!named.found()) return failed_name(task, stop, std::move(event), named);
   Decision decision = judge(PathOp::Execute, place);
+  auto words = std::make_unique<ExecWords>();
   if (decision.allowed() && S_ISREG(place.st.st_mode)) {
-    auto credentials = credentials_of(task);
-    if (!credentials.ok()) return Refuse{credentials.error().code};
-    auto interpreter = interpreter_of(place, *credentials);
-    if (!interpreter.ok() && !privileged_ && enforcing()) {
-      return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
-    }
-    if (interpreter.ok() && !interpreter->empty()) {
-      auto other = resolver_.resolve(viewer(task, &*credentials), AT_FDCWD, *interpreter, {});
-      if (other.ok() && other->exists()) {
-        const Decision second = judge(PathOp::Execute, *other);
-        auto runs = open_image(own_credentials_, *credentials, *other);
-        if (!second.allowed()) {
-          event.objects.push_back({*interpreter, other->name, other->links});
-          decision = second;
-        } else if (S_ISREG(other->st.st_mode) && !privileged_ && enforcing() &&
-                   !(runs.ok() && runs->valid())) {
-          return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
-        }
-      }
-    }
+    auto refused = judge_interpreters(task, stop, place, event, decision, *words);
+    if (refused) return *std::move(refused);
   }
   if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
   event.rule = decision.rule;
@@ -163,6 +177,12 @@ Answer Guard::exec_call(Task& task, const Stop& stop) {
     auto at = track.flight.slot.put_string(named.text);
     if (!at.ok()) return exhausted(task, stop, at.error().code);
     track.changed->set_argument(stop.abi, named.path_index, static_cast<uint64_t>(*at));
+    const int directory =
+        stop.row->argument(Role::DirFd) < 0 ? AT_FDCWD : stop.int_argument(Role::DirFd);
+    words->name = interpreted_name(directory, named.text);
+    words->given =
+        read_given_words(TraceeMemory(task.tid), TraceeAddr{stop.argument(Role::Argv)}, stop.abi);
+    track.flight.words = std::move(words);
   } else {
     track.flight.abi = stop.abi;
     track.flight.row = stop.row;
@@ -205,7 +225,7 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
     if (decision.allowed()) return true;
     event.verdict = Verdict::Kill;
     event.rule = decision.rule;
-    event.reason = "the program changed between the decision and its execution";
+    event.reason = kChangedReason;
     event.objects.push_back({image, image, {}});
     return false;
   };
@@ -216,6 +236,15 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
     const std::string image = living_name(mapping.name, mapping.inode);
     if (mapping.inode == exe.st_ino && image == name) continue;  // judged above
     allowed = judge_image(image, mapping.device, mapping.inode);
+  }
+  const bool as_judged =
+      flight != nullptr && flight->device == exe.st_dev && flight->inode == exe.st_ino;
+  if (allowed && !as_judged &&
+      !(flight != nullptr && flight->words && flight->words->lead_to(read_image_words(task.tid)))) {
+    event.verdict = Verdict::Kill;
+    event.reason = kChangedReason;
+    event.objects.push_back({name, name, {}});
+    allowed = false;
   }
   if (!allowed) record(std::move(event), -EACCES);
   return allowed;

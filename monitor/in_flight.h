@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "arch/unique_fd.h"
 #include "monitor/argument_area.h"
 #include "monitor/event.h"
+#include "monitor/exec_words.h"
 #include "monitor/socket_facts.h"
 
 namespace callgate {
@@ -71,6 +73,7 @@ struct InFlight {
   bool exclusive_added = false;  // OpenByName: O_EXCL keeps the missing leaf from being a link
   uint64_t device = 0;           // Exec: identity of the object that was judged
   uint64_t inode = 0;
+  std::unique_ptr<const ExecWords> words;  // Exec: how its argument list may begin
   SocketFacts facts;            // Socket: what is being made or bound (`inode`)
   uint64_t unshared = 0;        // Unshare: clone flags
   bool whole_process = false;   // Landlock: every thread enters

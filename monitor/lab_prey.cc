@@ -178,6 +178,7 @@ Status LabPrey::make_trees() {
   if (!write_file(work() + "/ok.dat", "harmless\n", 0644) ||
       !write_file(s + "/key", token_ + "\n", 0600) ||
       !write_file(s + "/run", "#!/bin/sh\necho " + token_ + "\n", 0755) ||
+      !write_file(s + "/line", "#!/usr/bin/echo " + token_ + "\n", 0755) ||
       !write_file(inner + "/ok.dat", token_ + "\n", 0644)) {
     return last_error();
   }

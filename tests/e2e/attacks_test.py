@@ -99,7 +99,9 @@ class Prey:
         (self.t / "ok.dat").write_text("harmless\n")
         (self.s / "key").write_text(self.token + "\n")
         (self.s / "run").write_text(f"#!/bin/sh\necho {self.token}\n")
-        os.chmod(self.s / "run", 0o755)
+        (self.s / "line").write_text(f"#!/usr/bin/echo {self.token}\n")
+        for script in ("run", "line"):
+            os.chmod(self.s / script, 0o755)
         shutil.copy("/bin/echo", self.s / "program")
         os.chmod(self.s / "key", 0o600)
         inner = Path(str(self.s / "root") + str(self.t))  # what a chroot to $S/root would see as $T
