@@ -262,7 +262,7 @@ class FuzzTest(support.WorldTest):
             nonlocal ran
             self.fresh()
             outcome = self.run_to_end(
-                support.gated(policy, [program, seed, OPS_OF_A_SEED, *words], "--self-check"))
+                support.gated(policy, [program, seed, OPS_OF_A_SEED, *words], "--self-check", "--quiet"))
             if (outcome.status, outcome.errors) != (0, "") or not outcome.text.endswith(good):
                 return str(outcome)
             ran += OPS_OF_A_SEED
