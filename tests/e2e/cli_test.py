@@ -3,6 +3,7 @@
 import json
 import os
 import textwrap
+import unittest
 
 import support
 from support import CALLGATE, ALLOW_ALL, make_pdf, need
@@ -125,6 +126,7 @@ class Commands(support.WorldTest):
             self.assertNotEqual(outcome.status, 0, f"\n{outcome}")
             self.assertIn("cannot write to standard output", outcome.errors)
 
+    @unittest.skipIf(support.is_sanitized(), "AddressSanitizer reads its options in /proc")
     def test_without_proc_nothing_is_started_and_the_cure_is_said(self):
         script = 'mount -t tmpfs none /proc && "$0" run --policy "$1" -- echo on; echo $?'
         outcome = support.run(["unshare", "-rm", "sh", "-c", script, CALLGATE, self.policy(ALLOW_ALL)])

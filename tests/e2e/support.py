@@ -83,6 +83,11 @@ def shell_status(returncode):
     return 128 - returncode if returncode < 0 else returncode
 
 
+def is_sanitized():
+    """Whether callgate is built with AddressSanitizer."""
+    return b"__asan_init" in Path(CALLGATE).read_bytes()
+
+
 def environment(**extra):
     """A small, fixed environment: the same bytes bare and gated."""
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C.UTF-8",
