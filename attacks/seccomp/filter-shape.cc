@@ -37,6 +37,8 @@ namespace attack {
 namespace {
 
 constexpr long kNumbers = 1024;
+constexpr long kUnknown = 560;  // from here on neither Linux 6.18 nor its x32 has any
+constexpr int kLayouts = 8;
 // Garbage above the 32 bits that count, as a sign and as noise.
 constexpr std::array<uint64_t, 3> kUpper = {0, uint64_t{1} << 32, uint64_t{0xdeadbeef} << 32};
 
@@ -124,16 +126,26 @@ void call(Entry entry, long number, int layout, uint64_t upper, const Names& nam
   look(::syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 
+// One number in every way.
+void call_each_way(Entry entry, long number, const Names& names) {
+  for (int layout = 0; layout < kLayouts; ++layout) {
+    for (const uint64_t upper : kUpper) {
+      call(entry, number, layout, upper, names);
+      if (entry == Entry::Int80) break;
+    }
+  }
+}
+
 // Every number by this entry, each in a child of its own: what a call does to its process does not
-// last. One that sleeps is ended by the alarm.
-[[noreturn]] void sweep(Entry entry, const Names& names, int layout) {
-  for (long number = 0; number < kNumbers; ++number) {
+// last. One that sleeps is ended by the alarm. Those that no kernel knows share one.
+[[noreturn]] void sweep(Entry entry, const Names& names) {
+  for (long number = 0; number <= kUnknown; ++number) {
     if (skipped(entry == Entry::Int80, number)) continue;
     const pid_t child = spawn([&] {
-      ::alarm(1);
-      for (const uint64_t upper : kUpper) {
-        call(entry, number, layout, upper, names);
-        if (entry == Entry::Int80) break;
+      ::alarm(number == kUnknown ? 30 : 1);
+      call_each_way(entry, number, names);
+      for (long more = number + 1; number == kUnknown && more < kNumbers; ++more) {
+        call_each_way(entry, more, names);
       }
       finish(kHeld);
     });
@@ -146,16 +158,9 @@ void call(Entry entry, long number, int layout, uint64_t upper, const Names& nam
 // All at a time, since in each of them somebody sleeps.
 void sweep_all(const Names& names, bool old_calls) {
   std::vector<pid_t> sweeps;
-  const auto start = [&](Entry entry, int layout) {
-    sweeps.push_back(spawn([&] { sweep(entry, names, layout); }));
-  };
-  for (int layout = 0; layout < 8; ++layout) {
-    start(Entry::Syscall, layout);
-    if (old_calls) start(Entry::Int80, layout);
-  }
-  for (const int layout : {0, 4}) {
-    start(Entry::X32, layout);
-    start(Entry::HighNumber, layout);
+  for (const Entry entry : {Entry::Syscall, Entry::Int80, Entry::X32, Entry::HighNumber}) {
+    if (entry == Entry::Int80 && !old_calls) continue;
+    sweeps.push_back(spawn([&] { sweep(entry, names); }));
   }
   for (const pid_t one : sweeps) {
     const int status = reap(one);

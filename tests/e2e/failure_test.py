@@ -230,6 +230,8 @@ class Exhaustion(support.WorldTest):
         policy = ALLOW_ALL + f"path deny {self.work}/secret\n"
         for value in (3, 4, 6, 8, 10, 12, 16, 24, 32):
             with self.subTest(value):
+                if value < 6 and support.is_sanitized():
+                    self.skipTest("UndefinedBehaviorSanitizer asks by a pipe of its own what may be read")
                 outcome = self.under(resource.RLIMIT_NOFILE, value, policy)
                 self.assertNotIn("canary", outcome.text)
                 if outcome.status != 5 or outcome.text != "allowed\n" * 3:
