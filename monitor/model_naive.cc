@@ -124,7 +124,9 @@ NaiveAnswer harmless(Event::Kind kind, std::string_view what, std::string asked 
 // The bytes as they stand: ::ffff:127.0.0.1 is not 127.0.0.1.
 std::optional<Endpoint> spelled(std::span<const std::byte> bytes) {
   sockaddr_storage address{};
-  std::memcpy(&address, bytes.data(), std::min(bytes.size(), sizeof address));
+  if (!bytes.empty()) {
+    std::memcpy(&address, bytes.data(), std::min(bytes.size(), sizeof address));
+  }
   Endpoint endpoint;
   if (address.ss_family == AF_INET) {
     const auto* ip = reinterpret_cast<const sockaddr_in*>(&address);
