@@ -66,7 +66,9 @@ class RegistersTest(support.WorldTest):
 
     @unittest.skipUnless(os.uname().machine == "x86_64", "the return stub is of x86_64")
     def test_opens_under_a_storm_of_signals_come_back_as_bare(self):
-        self.compare("interrupted_open", self.work, "300", last="ok\n")
+        # Who gets signals faster than they are handled does nothing else, and a handler opens as well.
+        microseconds = "5000" if support.is_sanitized() else "150"
+        self.compare("interrupted_open", self.work, "300", microseconds, last="ok\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // Opens under a storm of signals: whatever a handler interrupts, and wherever it jumps, the program
 // must find its own registers, its own program counter and the kernel's own answers.
-// Usage: interrupted_open DIRECTORY ROUNDS. The last line is "ok" or says what differed.
+// Usage: interrupted_open DIRECTORY ROUNDS MICROSECONDS. A signal comes as often as that; the last line
+// is "ok" or says what differed.
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -86,8 +87,9 @@ static int check(const char* path, long flags, long expected) {
 static char names[6][4096];
 
 int main(int argc, char** argv) {
-  if (argc < 3) return 2;
+  if (argc < 4) return 2;
   const int rounds = atoi(argv[2]);
+  const int interval = atoi(argv[3]);
   const char* leaf[] = {"plain", "link", "missing", "loop", "fifo", "dir/../plain"};
   for (int i = 0; i < 6; ++i) snprintf(names[i], sizeof names[i], "%s/%s", argv[1], leaf[i]);
   snprintf(nested, sizeof nested, "%s/plain", argv[1]);
@@ -102,7 +104,7 @@ int main(int argc, char** argv) {
   action.sa_sigaction = on_alarm;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
   sigaction(SIGALRM, &action, NULL);
-  const struct itimerval often = {{0, 150}, {0, 150}}, never = {{0, 0}, {0, 0}};
+  const struct itimerval often = {{0, interval}, {0, interval}}, never = {{0, 0}, {0, 0}};
   setitimer(ITIMER_REAL, &often, NULL);
   volatile int done = 0, jumped = 0;
   // At least so many rounds, and until a handler has jumped out of one.
