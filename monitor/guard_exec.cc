@@ -237,9 +237,8 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
     if (mapping.inode == exe.st_ino && image == name) continue;  // judged above
     allowed = judge_image(image, mapping.device, mapping.inode);
   }
-  const bool as_judged =
-      flight != nullptr && flight->device == exe.st_dev && flight->inode == exe.st_ino;
-  if (allowed && !as_judged &&
+  // Of the judged image as well: it may be the interpreter of a script that was put in its place.
+  if (allowed &&
       !(flight != nullptr && flight->words && flight->words->lead_to(read_image_words(task.tid)))) {
     event.verdict = Verdict::Kill;
     event.reason = kChangedReason;

@@ -8,9 +8,9 @@
 // naive: Allows the script that it saw, and looks at the interpreter, if at anything.
 // kernel: The script is opened by name, its first line read and the file closed; of it only the
 //   argument list remains, "interpreter argument name" (fs/binfmt_script.c). Nothing tells which file
-//   the line was in.
+//   the line was in; and where the judged file is that very interpreter, not even the image differs.
 // sealed: At PTRACE_EVENT_EXEC the argument list must begin with the words of the script that was
-//   judged, or be the one that the caller itself gave. Else the program is killed before its first
+//   judged, or be the one that the caller itself gave, whatever image stands there. Else the program is killed before its first
 //   instruction.
 // source: Garfinkel, NDSS 2003, "indirect paths"; fs/binfmt_script.c
 // default: any
@@ -56,7 +56,7 @@ long run_again_and_again(const Execute& execute) {
     const ssize_t n = ::read(ends[0], said, sizeof said - 1);
     ::close(ends[0]);
     if (reap(child) == 0) ++well;
-    if (n > 0) prey_taken(said);
+    if (n > 1) prey_taken(said);  // an echo of nothing is a newline
   }
   std::printf("ran %ld\n", well);
   return well;
@@ -99,12 +99,29 @@ long by_descriptor(const std::string& other) {
   });
 }
 
+// A link to a program that may run, and that is the interpreter of the other script.
+long by_interpreter(const std::string& other) {
+  const std::string four = work("four");
+  const std::string five = work("five");
+  must(::symlink("/usr/bin/echo", four.c_str()) == 0, "symlink");
+  must(::symlink(other.c_str(), five.c_str()) == 0, "symlink");
+  const Rival exchanger([&] {
+    ::syscall(SYS_renameat2, AT_FDCWD, four.c_str(), AT_FDCWD, five.c_str(), 2);  // RENAME_EXCHANGE
+  });
+  return run_again_and_again([&] {
+    char* argv[] = {const_cast<char*>("x"), nullptr};
+    char* envp[] = {nullptr};
+    ::execve(four.c_str(), argv, envp);
+  });
+}
+
 }  // namespace
 
 void strike() {
   long well = 0;
   if (way("name")) well += by_name(secret(""));
   if (way("descriptor")) well += by_descriptor(secret(""));
+  if (way("interpreter")) well += by_interpreter(secret("line"));
   if (wanted_way() == nullptr) must(well > 0, "no script ran");
   errno = 0;
   held("no other line was obeyed");
@@ -114,6 +131,7 @@ void twin() {
   write_script("other");
   must(by_name(work("other")) > 5, "scripts by name");
   must(by_descriptor(work("other")) > 5, "scripts by descriptor");
+  must(by_interpreter("/usr/bin/echo") > 5, "programs by links");
   twin_ok();
 }
 
