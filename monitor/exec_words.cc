@@ -104,14 +104,10 @@ std::vector<std::string> read_given_words(const TraceeMemory& memory, TraceeAddr
 }
 
 std::vector<std::string> read_image_words(pid_t pid) {
-  std::vector<std::string> words;
   auto text = read_whole_file("/proc/" + std::to_string(pid) + "/cmdline");
-  if (!text.ok()) return words;
-  for (size_t at = 0; at < text->size() && words.size() < ExecWords::kMost;) {
-    const size_t end = std::min(text->find('\0', at), text->size());
-    words.push_back(text->substr(at, std::min(end - at, ExecWords::kMostBytes)));
-    at = end + 1;
-  }
+  if (!text.ok()) return {};
+  std::vector<std::string> words = split_arguments(*text, ExecWords::kMost);
+  for (std::string& word : words) word.resize(std::min(word.size(), ExecWords::kMostBytes));
   return words;
 }
 

@@ -148,6 +148,16 @@ Result<TaskStatus> read_task_status(pid_t tid) {
   return parse_task_status(text);
 }
 
+std::vector<std::string> split_arguments(std::string_view text, size_t most) {
+  std::vector<std::string> arguments;
+  while (!text.empty() && arguments.size() < most) {
+    const size_t end = std::min(text.find('\0'), text.size());
+    arguments.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return arguments;
+}
+
 std::vector<Mapping> parse_mappings(std::string_view text) {
   // 70000000-74000000 r--s 00000000 00:01 3    /SYSV00000000 (deleted)
   std::vector<Mapping> mappings;

@@ -44,6 +44,9 @@ struct TaskStatus {
 Result<TaskStatus> read_task_status(pid_t tid);
 Result<TaskStatus> parse_task_status(std::string_view text);
 
+// The first `most` arguments in the text of a cmdline, each of which ends in a NUL.
+std::vector<std::string> split_arguments(std::string_view text, size_t most);
+
 struct Mapping {
   uint64_t start = 0;
   uint64_t end = 0;

@@ -41,16 +41,9 @@ uint64_t clone_flags(pid_t tid) {
 std::vector<std::string> read_argv(pid_t pid) {
   constexpr size_t kMost = 64;
   constexpr size_t kMostBytes = 64 << 10;
-  std::vector<std::string> argv;
   auto text = read_whole_file("/proc/" + std::to_string(pid) + "/cmdline");
-  if (!text.ok()) return argv;
-  text->resize(std::min(text->size(), kMostBytes));
-  for (size_t at = 0; at < text->size() && argv.size() < kMost;) {
-    const size_t end = std::min(text->find('\0', at), text->size());
-    argv.push_back(text->substr(at, end - at));
-    at = end + 1;
-  }
-  return argv;
+  if (!text.ok()) return {};
+  return split_arguments(std::string_view(*text).substr(0, kMostBytes), kMost);
 }
 
 // Any other error speaks of our own means.

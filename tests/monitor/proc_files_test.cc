@@ -27,6 +27,16 @@ std::filesystem::path fresh_directory() {
   return ::mkdtemp(name.data());
 }
 
+TEST(SplitArguments, KeepsEmptyOnesAndNoMoreThanAsked) {
+  using namespace std::string_view_literals;
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(split_arguments("a\0\0bc\0"sv, 9), (Words{"a", "", "bc"}));
+  EXPECT_EQ(split_arguments("a\0\0bc\0"sv, 2), (Words{"a", ""}));
+  EXPECT_EQ(split_arguments("\0"sv, 9), Words{""});
+  EXPECT_EQ(split_arguments("cut"sv, 9), Words{"cut"});
+  EXPECT_EQ(split_arguments({}, 9), Words{});
+}
+
 TEST(ProcFiles, AFileIsReadToItsEndAndAMissingOneSaysWhy) {
   auto text = read_whole_file("/proc/self/status");
   ASSERT_TRUE(text.ok());
