@@ -95,25 +95,19 @@ void by_new_mount() {
   }
 }
 
-// In a child, which does not come back.
-void try_in_child(const char* name, void (*enter)()) {
-  if (!way(name, wanted_way() != nullptr ? unless_namespaces() : "")) return;
-  const pid_t child = spawn([&] {
-    enter();
-    held(name);
-  });
-  if (reap(child) == 0) prey_taken(name);
+void try_with_namespace(const char* name, void (*enter)()) {
+  try_in_child(name, enter, wanted_way() != nullptr ? unless_namespaces() : "");
 }
 
 }  // namespace
 
 void strike() {
-  try_in_child("unshare", by_unshare);
-  try_in_child("clone", by_clone);
-  try_in_child("clone3", by_clone3);
-  try_in_child("setns", [] { by_setns(false); });
-  try_in_child("setns by pidfd", [] { by_setns(true); });
-  try_in_child("fsmount", by_new_mount);
+  try_with_namespace("unshare", by_unshare);
+  try_with_namespace("clone", by_clone);
+  try_with_namespace("clone3", by_clone3);
+  try_with_namespace("setns", [] { by_setns(false); });
+  try_with_namespace("setns by pidfd", [] { by_setns(true); });
+  try_with_namespace("fsmount", by_new_mount);
   if (way("chroot", unless_root()) && ::chroot(work("").c_str()) == 0) prey_taken("chroot");
   held("namespaces");
 }

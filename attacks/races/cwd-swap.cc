@@ -23,31 +23,18 @@
 namespace attack {
 namespace {
 
-// A rival with the same working directory.
+// A rival with the same working directory, which it moves.
 class Mover {
  public:
-  explicit Mover(const std::string& other) {
-    const std::string mine = work("");
-    const pid_t maker = ::getpid();
-    pid_ = spawn(
-        [&] {
-          ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-          while (::getppid() == maker) {
-            must(::chdir(other.c_str()) == 0 && ::chdir(mine.c_str()) == 0, "chdir");
-          }
-        },
-        CLONE_FS);
-    must(pid_ > 0, "clone(CLONE_FS)");
-  }
-  Mover(const Mover&) = delete;
-  Mover& operator=(const Mover&) = delete;
-  ~Mover() {
-    ::kill(pid_, SIGKILL);
-    reap(pid_);
-  }
+  explicit Mover(const std::string& other)
+      : rival_(
+            [&other, mine = work("")] {
+              must(::chdir(other.c_str()) == 0 && ::chdir(mine.c_str()) == 0, "chdir");
+            },
+            CLONE_FS) {}
 
  private:
-  pid_t pid_ = -1;
+  Rival rival_;
 };
 
 Openings open_while_moved(const std::string& other) {

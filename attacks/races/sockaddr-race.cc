@@ -24,23 +24,41 @@
 namespace attack {
 namespace {
 
+// An address whose port a thread changes, to another and back, until it is gone.
+class FlippingAddress {
+ public:
+  FlippingAddress(int good_port, int bad_port) {
+    address_ = v4("127.0.0.1", good_port);
+    thread_ = std::thread([this, good_port, bad_port] {
+      auto* port = reinterpret_cast<volatile uint16_t*>(&address_.sin_port);
+      while (!stop_.load(std::memory_order_relaxed)) {
+        *port = htons(static_cast<uint16_t>(bad_port));
+        *port = htons(static_cast<uint16_t>(good_port));
+      }
+    });
+  }
+  FlippingAddress(const FlippingAddress&) = delete;
+  FlippingAddress& operator=(const FlippingAddress&) = delete;
+  ~FlippingAddress() {
+    stop_ = true;
+    thread_.join();
+  }
+  [[nodiscard]] sockaddr* get() { return as_sockaddr(address_); }
+
+ private:
+  alignas(8) sockaddr_in address_{};
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
 long race(bool tcp, int good_port, int bad_port) {
-  alignas(8) static sockaddr_in address;
-  address = v4("127.0.0.1", good_port);
-  auto* port = reinterpret_cast<volatile uint16_t*>(&address.sin_port);
-  std::atomic<bool> stop{false};
-  std::thread other([&] {
-    while (!stop.load(std::memory_order_relaxed)) {
-      *port = htons(static_cast<uint16_t>(bad_port));
-      *port = htons(static_cast<uint16_t>(good_port));
-    }
-  });
+  FlippingAddress address(good_port, bad_port);
   long good = 0;
   int udp = ::socket(AF_INET, SOCK_DGRAM, 0);
   for (Stopwatch watch; watch.running() && good < (tcp ? 3000 : 100000);) {
     if (tcp) {
       int s = ::socket(AF_INET, SOCK_STREAM, 0);
-      if (s >= 0 && ::connect(s, as_sockaddr(address), sizeof address) == 0) {
+      if (s >= 0 && ::connect(s, address.get(), sizeof(sockaddr_in)) == 0) {
         sockaddr_in peer{};
         socklen_t length = sizeof peer;
         if (::getpeername(s, as_sockaddr(peer), &length) == 0 &&
@@ -50,32 +68,21 @@ long race(bool tcp, int good_port, int bad_port) {
         ++good;
       }
       ::close(s);
-    } else if (::sendto(udp, "x", 1, 0, as_sockaddr(address), sizeof address) == 1) {
+    } else if (::sendto(udp, "x", 1, 0, address.get(), sizeof(sockaddr_in)) == 1) {
       ++good;
     }
   }
   ::close(udp);
-  stop = true;
-  other.join();
   return good;
 }
 
 // Binds to a port that is another one now and then, which whoever asks the kernel's choice gets: 0.
 long race_bind(int good_port) {
-  alignas(8) static sockaddr_in address;
-  address = v4("127.0.0.1", good_port);
-  auto* port = reinterpret_cast<volatile uint16_t*>(&address.sin_port);
-  std::atomic<bool> stop{false};
-  std::thread other([&] {
-    while (!stop.load(std::memory_order_relaxed)) {
-      *port = 0;
-      *port = htons(static_cast<uint16_t>(good_port));
-    }
-  });
+  FlippingAddress address(good_port, 0);
   long bound = 0;
   for (Stopwatch watch; watch.running() && bound < 3000;) {
     const int s = socket_of(SOCK_STREAM);
-    if (::bind(s, as_sockaddr(address), sizeof address) == 0) {
+    if (::bind(s, address.get(), sizeof(sockaddr_in)) == 0) {
       sockaddr_in name{};
       socklen_t length = sizeof name;
       if (::getsockname(s, as_sockaddr(name), &length) == 0 && ntohs(name.sin_port) != good_port) {
@@ -85,8 +92,6 @@ long race_bind(int good_port) {
     }
     ::close(s);
   }
-  stop = true;
-  other.join();
   return bound;
 }
 

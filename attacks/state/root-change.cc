@@ -73,16 +73,6 @@ void join_namespace() {
   reap(child);
 }
 
-// In a child: it does not come back as it was.
-void try_in_child(const char* name, void (*change)()) {
-  if (!way(name)) return;
-  const pid_t child = spawn([&] {
-    change();
-    held(name);
-  });
-  if (reap(child) == 0) prey_taken(name);
-}
-
 }  // namespace
 
 void strike() {

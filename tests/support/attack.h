@@ -266,12 +266,14 @@ pid_t spawn(Body body, unsigned long flags = 0) {
 class Rival {
  public:
   template <typename Move>
-  explicit Rival(Move move) {
+  explicit Rival(Move move, unsigned long flags = 0) {
     const pid_t maker = ::getpid();
-    pid_ = spawn([&] {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      while (::getppid() == maker) move();
-    });
+    pid_ = spawn(
+        [&] {
+          ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+          while (::getppid() == maker) move();
+        },
+        flags);
     must(pid_ > 0, "fork");
   }
   Rival(const Rival&) = delete;
@@ -284,6 +286,17 @@ class Rival {
  private:
   pid_t pid_ = -1;
 };
+
+// A way that leaves its process other than it was: in a child, where `change` takes the prey or
+// comes back.
+inline void try_in_child(const char* name, void (*change)(), std::string_view lacking = {}) {
+  if (!way(name, lacking)) return;
+  const pid_t child = spawn([&] {
+    change();
+    held(name);
+  });
+  if (reap(child) == 0) prey_taken(name);
+}
 
 }  // namespace attack
 
