@@ -12,11 +12,13 @@ namespace {
 
 std::set<std::string> policy_words(const std::vector<std::string>& policies, const Policy& policy) {
   constexpr std::string_view kProfile = "profile:";
+  std::set<std::string_view> files;
+  for (const auto& statement : policy.statements()) files.insert(statement->position.file);
   std::set<std::string> words(policies.begin(), policies.end());
-  for (const auto& statement : policy.statements()) {
-    const std::string& file = statement->position.file;
+  for (const std::string_view file : files) {
     const bool shipped = file.starts_with(kProfile);
-    words.insert(shipped ? profile_file(file.substr(kProfile.size())) : file);
+    words.insert(shipped ? profile_file(std::string(file.substr(kProfile.size())))
+                         : std::string(file));
   }
   return words;
 }
@@ -25,6 +27,7 @@ std::set<std::string> policy_words(const std::vector<std::string>& policies, con
 
 bool is_policy_file(const std::string& file, const std::vector<std::string>& policies,
                     const Policy& policy) {
+  if (file.empty()) return false;
   const std::set<std::string> words = policy_words(policies, policy);
   return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
     std::error_code ignored;
