@@ -21,11 +21,14 @@
 #include <memory>
 
 #include "arch/unique_fd.h"
+#include "monitor/heap.h"
 
 namespace callgate {
 namespace {
 
 constexpr size_t kLargestPolicy = size_t{16} << 20;
+// What a policy's bytes become in memory, about: an index of many small nodes.
+constexpr size_t kHeapForByte = 40;
 constexpr std::string_view kSuffix = ".policy";
 
 bool is_directory(const std::string& path) {
@@ -74,6 +77,10 @@ Result<std::string> RealWorld::read_file(const std::string& path) {
   if (fstat(fd.get(), &info) != 0) return last_error();
   if (S_ISDIR(info.st_mode)) return Error{EISDIR};
   std::string bytes;
+  if (const auto size = static_cast<size_t>(info.st_size); size <= kLargestPolicy) {
+    grow_heap(kHeapForByte * size);
+    bytes.reserve(size);
+  }
   std::array<char, 65536> buffer{};
   for (;;) {
     const ssize_t count = read(fd.get(), buffer.data(), buffer.size());
