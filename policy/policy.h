@@ -85,6 +85,7 @@ struct EnvironmentRule {
 };
 
 class PolicyWorld;
+struct TreeGrants;
 
 class Policy {
  public:
@@ -124,6 +125,7 @@ class Policy {
   [[nodiscard]] Decision signal(bool target_inside) const;
 
   [[nodiscard]] const PolicyNeeds& needs() const;
+  [[nodiscard]] TreeGrants tree_grants() const;  // policy/tree_grants.h
   [[nodiscard]] std::span<const SyscallRule> syscall_rules() const;
   [[nodiscard]] std::span<const LimitRule> limits() const;
   [[nodiscard]] std::span<const EnvironmentRule> environment() const;
