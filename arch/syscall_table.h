@@ -83,6 +83,8 @@ enum class Condition : uint8_t {
   CloseRangeUnshare, // CLOSE_RANGE_UNSHARE: the mirror must see it
   RlimitGuard,      // the Pid argument is not 0, or (the policy has limits) a new limit is given
   DeviceNode,       // a block or character device; judged even when the row's need is absent
+  SpecialOpen,      // O_PATH or O_TMPFILE
+  SpecialMove,      // RENAME_WHITEOUT and what is unknown
   SourceRoute,      // an option that leads IP traffic past the address that is judged
   SeccompGuard,     // any operation but SECCOMP_GET_ACTION_AVAIL and SECCOMP_GET_NOTIF_SIZES
 };

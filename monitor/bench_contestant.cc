@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include "monitor/bench_inputs.h"
 #include "monitor/bench_process.h"
+#include "monitor/fence.h"
 #include "monitor/policy_world.h"
 
 namespace callgate {
@@ -32,6 +34,8 @@ Words prefix(Contestant contestant, const Setting& setting) {
       return callgate_run(setting, "canonical");
     case Contestant::Sealed:
       return callgate_run(setting, "sealed");
+    case Contestant::Landlock:
+      return {setting.callgate, "run", "--quiet", "--policy", setting.trees, "--"};
     case Contestant::Strace:
       return {"strace", "-f",       "--seccomp-bpf", "-e", "trace=" + setting.strace_calls,
               "-o",     "/dev/null"};
@@ -45,6 +49,15 @@ Words prefix(Contestant contestant, const Setting& setting) {
     }
   }
   return {};
+}
+
+std::string why_no_landlock(const std::string& directory) {
+  RealWorld world;
+  auto policy = parse_policy(bench_policy_text(BenchPolicy::Trees, directory), "bench", world);
+  if (const auto* error = std::get_if<PolicyError>(&policy)) return error->message;
+  SessionOptions options;
+  options.unheard = true;
+  return make_fence(options, std::get<Policy>(policy)).why_not;
 }
 
 }  // namespace
@@ -61,6 +74,8 @@ const char* contestant_name(Contestant contestant) {
       return "canonical";
     case Contestant::Sealed:
       return "sealed";
+    case Contestant::Landlock:
+      return "landlock";
     case Contestant::Strace:
       return "strace";
     case Contestant::Proot:
@@ -84,6 +99,8 @@ const char* contestant_text(Contestant contestant) {
       return "callgate run --model canonical: resolves, then lets go, does not hold";
     case Contestant::Sealed:
       return "callgate run: the call acts on what was judged";
+    case Contestant::Landlock:
+      return "callgate run --quiet under a policy of plain trees: opens are left to the kernel";
     case Contestant::Strace:
       return "strace -f --seccomp-bpf of the same calls, written to /dev/null";
     case Contestant::Proot:
@@ -103,6 +120,9 @@ std::vector<std::string> contestant_command(Contestant contestant, const Setting
 
 std::vector<Absent> absent_contestants(const std::string& directory) {
   std::vector<Absent> absent;
+  if (std::string why = why_no_landlock(directory); !why.empty()) {
+    absent.push_back({Contestant::Landlock, std::move(why)});
+  }
   for (const Contestant peer : {Contestant::Strace, Contestant::Proot, Contestant::Gvisor}) {
     Setting setting;
     setting.strace_calls = "openat";

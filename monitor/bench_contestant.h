@@ -11,10 +11,21 @@
 
 namespace callgate {
 
-enum class Contestant : uint8_t { Bare, Null, Naive, Canonical, Sealed, Strace, Proot, Gvisor };
+enum class Contestant : uint8_t {
+  Bare,
+  Null,
+  Naive,
+  Canonical,
+  Sealed,
+  Landlock,
+  Strace,
+  Proot,
+  Gvisor
+};
 inline constexpr std::array kContestants = {
-    Contestant::Bare,   Contestant::Null,   Contestant::Naive, Contestant::Canonical,
-    Contestant::Sealed, Contestant::Strace, Contestant::Proot, Contestant::Gvisor};
+    Contestant::Bare,      Contestant::Null,   Contestant::Naive,
+    Contestant::Canonical, Contestant::Sealed, Contestant::Landlock,
+    Contestant::Strace,    Contestant::Proot,  Contestant::Gvisor};
 const char* contestant_name(Contestant contestant);  // "bare" ... "proot", "gvisor"
 const char* contestant_text(Contestant contestant);  // what it is, in one line
 
@@ -22,6 +33,7 @@ const char* contestant_text(Contestant contestant);  // what it is, in one line
 struct Setting {
   std::string callgate;      // this program
   std::string policy;        // the file
+  std::string trees;         // the same in plain trees (BenchPolicy::Trees), for Landlock
   std::string strace_calls;  // what strace is asked to see: the calls that the policy judges
   bool one_cpu = true;       // the null monitor keeps all on one CPU
   NullStep step = NullStep::Continue;
@@ -33,7 +45,8 @@ struct Absent {
   Contestant contestant;
   std::string why;
 };
-// Peers that are not installed, or that cannot run /bin/true here. `directory` may be written.
+// Peers that are not installed, or that cannot run /bin/true here, and Landlock where it takes
+// nothing over. `directory` may be written.
 std::vector<Absent> absent_contestants(const std::string& directory);
 
 }  // namespace callgate

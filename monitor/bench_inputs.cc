@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <filesystem>
 
 #include "arch/unique_fd.h"
 #include "monitor/escape.h"
@@ -44,6 +45,20 @@ std::string idle_rules(int count) {
   return text;
 }
 
+// All that is there but /proc, which is another for each process.
+std::string trees(const std::string& directory) {
+  std::string text = "runtime none\n";
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator("/", failed)) {
+    const std::string name = entry.path();
+    if (name == "/proc" || entry.is_symlink(failed) || !entry.is_directory(failed)) continue;
+    text += "path allow read,execute " + quote_pattern(name) + "/\n";
+  }
+  return text + "path allow read,write /dev/null /dev/zero /dev/tty\npath allow read " +
+         quote_pattern(directory) + "\npath allow read,write,create,delete,attributes " +
+         quote_pattern(directory) + "/**\nnetwork deny all\n";
+}
+
 Status write_file(const std::string& name, std::string_view text) {
   UniqueFd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file.valid()) return last_error();
@@ -53,6 +68,7 @@ Status write_file(const std::string& name, std::string_view text) {
 }  // namespace
 
 std::string bench_policy_text(BenchPolicy policy, const std::string& directory) {
+  if (policy == BenchPolicy::Trees) return trees(directory);
   std::string text =
       "path allow read,execute /**\n"
       "path allow read,write,create,delete,attributes " +
@@ -61,6 +77,7 @@ std::string bench_policy_text(BenchPolicy policy, const std::string& directory) 
       "network deny all\n";
   switch (policy) {
     case BenchPolicy::Usual:
+    case BenchPolicy::Trees:
       break;
     case BenchPolicy::Stat:
       text += "path deny stat /nonexistent/**\n";

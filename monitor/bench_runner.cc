@@ -27,8 +27,8 @@ constexpr int kQuickLoopMs = 20;
 constexpr int kServerMs = 250;
 constexpr int kQuickServerMs = 50;
 
-constexpr std::array kPolicies = {BenchPolicy::Usual, BenchPolicy::Stat, BenchPolicy::Hundred,
-                                  BenchPolicy::Many, BenchPolicy::Server};
+constexpr std::array kPolicies = {BenchPolicy::Usual, BenchPolicy::Stat,   BenchPolicy::Hundred,
+                                  BenchPolicy::Many,  BenchPolicy::Server, BenchPolicy::Trees};
 
 bool is_there(const std::string& what) {
   return what.starts_with('/') ? ::access(what.c_str(), R_OK) == 0 : find_program(what).ok();
@@ -121,6 +121,7 @@ Setting BenchRunner::setting_for(const BenchWork& work) const {
   Setting setting;
   setting.callgate = callgate_;
   setting.policy = policy_file(work.policy);
+  setting.trees = policy_file(BenchPolicy::Trees);
   // A question mark: not every machine has every one of them.
   setting.strace_calls =
       "?open,?openat,?openat2,?creat,?execve,?execveat,?mkdir,?mkdirat,?unlink,?unlinkat,?rmdir,"

@@ -43,12 +43,14 @@ enum class BenchPolicy : uint8_t {
   Hundred,  // and 100 statements more
   Many,     // and kManyRules
   Server,   // as Usual, and a server may listen on 127.0.0.1
+  Trees,    // as Usual but for /proc, in plain trees, which Landlock can judge
 };
 inline constexpr int kManyRules = 10'000;
 
 struct Target {
   enum class Kind : uint8_t {
     OverBare,   // sealed / bare, at most
+    Offloaded,  // landlock / bare, at most
     OverNull,   // sealed / null, at most
     PeerAdds,   // (peer - bare) / (sealed - bare), at least
     AboveBare,  // sealed - bare, at most

@@ -17,6 +17,7 @@
 
 namespace callgate {
 
+struct Fence;
 struct SessionOptions;
 
 struct FilterInputs {
@@ -28,12 +29,15 @@ struct FilterInputs {
   bool naive = false;        // the calls by which the naive model keeps its mirror are traced
   bool co_schedule = false;  // affinity calls are answered by the monitor
   bool privileged = false;   // run as root: tasks may become other users
+  bool fenced = false;       // Landlock judges names (fence.h) ...
+  bool moves_fenced = false; // ... and renames and links too
   int area_segment = -1;     // SysV id of the argument area, -1 when there is none
   uint64_t window_end = 0;   // first address above the argument window; below it calls are guarded
 };
 
-// For this process's user. `area_segment` as below.
-FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, int area_segment);
+// For this process's user. `area_segment` as above; `fence` null: none stands.
+FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, int area_segment,
+                           const Fence* fence);
 
 // What the filter does with one row; what `callgate filter` and `check --show` print, and what a
 // test compares with the compiled program.

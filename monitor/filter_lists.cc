@@ -81,6 +81,9 @@ constexpr uint32_t kAttributeCommands[] = {
 constexpr uint32_t kNameCommands[] = {0x50009401, 0x5000940e, 0x5000940f,
                                       0x50009417, 0x50009418, 0x5000943f};
 
+constexpr uint32_t kOpenPath = 0x200000;
+constexpr uint32_t kOpenTmpfile = 0x400000;  // __O_TMPFILE, without O_DIRECTORY
+constexpr uint32_t kPlainMoves = 3;          // RENAME_NOREPLACE, RENAME_EXCHANGE
 constexpr uint32_t kCloseRangeUnshare = 2;
 constexpr uint32_t kPrGetDumpable = 3;
 constexpr uint32_t kPrSetDumpable = 4;
@@ -222,6 +225,10 @@ std::vector<Clause> condition_clauses(const RowPlan& plan, const FilterInputs& i
       const int mode = row.argument(Role::Mode);  // S_IFMT, S_IFCHR, S_IFBLK
       return {{{bits_are(mode, 0xf000, 0x2000)}, gate}, {{bits_are(mode, 0xf000, 0x6000)}, gate}};
     }
+    case Condition::SpecialOpen:
+      return {{{any_bit(row.argument(Role::OpenFlags), kOpenPath | kOpenTmpfile)}, gate}};
+    case Condition::SpecialMove:
+      return {{{any_bit(row.argument(Role::RenameFlags), ~kPlainMoves)}, gate}};
     case Condition::SourceRoute: {
       std::vector<Clause> clauses;
       for (const SocketOption& option : routing_options(row.name == "getsockopt")) {

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "monitor/argument_area.h"
+#include "monitor/fence.h"
 #include "monitor/filter.h"
 #include "monitor/filter_lists.h"
 #include "monitor/naive_mirror.h"
@@ -125,6 +127,21 @@ void close_detours(RowPlan* plan, const FilterInputs& inputs) {
   }
 }
 
+// Where Landlock answers calls of the row as the policy would (fence.cc has the rights): which of
+// them are left to stop; Always: none.
+std::optional<Condition> left_by_kernel(const SyscallRow& row, const FilterInputs& inputs) {
+  const bool move = row.operation == Operation::Rename || row.operation == Operation::Link;
+  const bool name = row.operation == Operation::Open || row.operation == Operation::Create ||
+                    row.operation == Operation::Delete || row.operation == Operation::Truncate;
+  if (!(name && inputs.fenced) && !(move && inputs.moves_fenced)) return std::nullopt;
+  if (row.condition == Condition::DeviceNode) return row.condition;
+  if (row.argument(Role::OpenHow) >= 0) return std::nullopt;  // whose flags stand in memory
+  // What only names an object, or makes one without a name, Landlock does not see as the policy.
+  if (row.argument(Role::OpenFlags) >= 0) return Condition::SpecialOpen;
+  if (row.argument(Role::RenameFlags) >= 0) return Condition::SpecialMove;
+  return Condition::Always;
+}
+
 // By list, so that a row that is refused tomorrow is not liftable by accident. None of these hands
 // out a file, a name, a device or kernel code, reaches into another process, or hides a task.
 constexpr auto kLiftable = std::to_array<std::string_view>({
@@ -149,7 +166,8 @@ bool is_unheard_of(const SyscallRow& row) {
 
 }  // namespace
 
-FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, int area_segment) {
+FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, int area_segment,
+                           const Fence* fence) {
   FilterInputs inputs;
   inputs.needs = policy.needs();
   inputs.privileged = ::geteuid() == 0;
@@ -167,6 +185,8 @@ FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, 
   inputs.naive = options.model == Model::Naive;
   inputs.co_schedule = options.co_schedule;
   inputs.area_segment = area_segment;
+  inputs.fenced = fence != nullptr && fence->stands();
+  inputs.moves_fenced = inputs.fenced && fence->covers_moves;
   inputs.window_end = ArgumentArea::kWindowEnd;
   return inputs;
 }
@@ -195,6 +215,10 @@ RowPlan plan_row(const SyscallRow& row, const FilterInputs& inputs) {
   if (row.condition == Condition::DeviceNode) {
     traced = true;
     if (needed) plan.condition = Condition::Always;
+  }
+  if (const auto left = left_by_kernel(row, inputs)) {
+    plan.condition = *left;
+    if (*left == Condition::Always) traced = false;
   }
   if (!traced) plan = RowPlan{&row, Gate::Pass, 0, Condition::Always, false, nullptr, {}, {}};
   return plan;

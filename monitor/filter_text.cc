@@ -48,6 +48,10 @@ std::string_view words(Condition condition) {
       return "when it names another process, or sets a limit that the policy sets";
     case Condition::DeviceNode:
       return "when it makes a device node";
+    case Condition::SpecialOpen:
+      return "when it opens no content (O_PATH), or a file without a name (O_TMPFILE)";
+    case Condition::SpecialMove:
+      return "when it leaves a device node behind (RENAME_WHITEOUT)";
     case Condition::SourceRoute:
       return "when its option would lead traffic past the address that is judged";
     case Condition::SeccompGuard:

@@ -106,6 +106,9 @@ class Guard {
   Answer own_descriptor(Task& task, const Stop& stop, const Named& named, Event event);
   // The event, where it is to be recorded once the result is there.
   std::optional<Event> kept(Event event, bool log) const;
+  // guard_domain.cc
+  // A name by which the task reaches what is pinned.
+  Result<std::string> way_to(Task& task, int fd);
   // guard_pair.cc
   Answer pair_call(Task& task, const Stop& stop);
   Decision judge_pair(const Stop& stop, const Place& from, const Place& to, Event& event) const;
@@ -120,7 +123,6 @@ class Guard {
   std::string own_reason(const Decision& decision, const Place& place) const;
   std::string granting_alike(const Place& from, const Place& to, PathOp wider) const;
   std::optional<Decision> judge_move(const Place& from, const Place& to, Event& event) const;
-  Result<std::string> way_to(Task& task, int fd);
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
   Status put_name(Task& task, const Stop& stop, Track& track, Named& named);

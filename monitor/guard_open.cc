@@ -83,6 +83,11 @@ bool is_protected(const Place& place, const Credentials& credentials) {
           place.st.st_uid != credentials.fsuid);
 }
 
+// Whether the open could wait for somebody who is held: there would be no end of it.
+bool waits_for_others(const open_how& how, const Place& place) {
+  return place.exists() && S_ISFIFO(place.st.st_mode) && (how.flags & (O_PATH | O_NONBLOCK)) == 0;
+}
+
 }  // namespace
 
 Result<OpenRequest> Guard::read_open(Task& task, const Stop& stop) const {
@@ -260,7 +265,7 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   const bool too_long = place.real.size() + 2 > PATH_MAX;
   const bool by_name =
       !place.nameless && !place.deleted && !task.retry.pin && !too_long && !open.small_file &&
-      (!((place.magic || names_process(place.name)) && place.exists()) || task.landlocked);
+      !(place.exists() && (place.magic || (names_process(place.name) && !task.landlocked)));
   if (by_name) {
     std::string path = place.real;
     if (place.trailing_slash && path.back() != '/') path += '/';
@@ -272,7 +277,13 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
                                                  is_protected(place, *credentials));
   const bool directory = place.is_directory();
   UniqueFd& fd = by_object ? place.object : place.parent;
-  auto path = keepers_.path_to(fd.get(), *credentials);
+  if (task.landlocked && waits_for_others(open.how, place)) {
+    return refuse_for(
+        task, stop, start_event(task, stop, Event::Kind::Path, ops_text(ops)), EACCES,
+        "a pipe that is opened by a descriptor cannot be waited for in a Landlock domain");
+  }
+  if (task.landlocked && !stop.alone) return HoldOthers{HoldOthers::Scope::Sandbox};
+  auto path = way_to(task, fd.get());
   if (!path.ok()) return exhausted(task, stop, path.error().code);
   std::vector<UniqueFd> pins;
   pins.push_back(std::move(fd));

@@ -193,19 +193,6 @@ std::optional<Event> Guard::kept(Event event, bool log) const {
   return options_.observe_all || log ? std::optional(std::move(event)) : std::nullopt;
 }
 
-// A name that leads to what is pinned. No keeper lies in a domain that the task made with Landlock:
-// there it is the object's own name, which nobody can change, since all others are held.
-Result<std::string> Guard::way_to(Task& task, int fd) {
-  if (!task.landlocked) {
-    CALLGATE_TRY(const Credentials credentials, credentials_of(task));
-    return keepers_.path_to(fd, credentials);
-  }
-  CALLGATE_TRY(std::string name, read_link("/proc/self/fd/" + std::to_string(fd)));
-  const UniqueFd named(::open(name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!named.valid() || !same_object(named.get(), fd)) return Error{EACCES};
-  return name;
-}
-
 Result<std::string> Guard::pin(Task& task, InFlight& flight, UniqueFd& fd) {
   CALLGATE_TRY(std::string path, way_to(task, fd.get()));
   flight.pins.push_back(std::move(fd));

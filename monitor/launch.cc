@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "monitor/fence.h"
 #include "monitor/policy_world.h"
 #include "monitor/tracer.h"
 
@@ -83,7 +85,7 @@ int limit_resource(std::string_view name) {
 }
 
 Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& policy, Filter filter,
-                               std::string* message) {
+                               int fence, std::string* message) {
   Launch launch;
   CALLGATE_TRY(launch.path_, find_program(options.argv.at(0)));
   launch.argv_ = options.argv;
@@ -97,32 +99,55 @@ Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& poli
     if (options.enforce) launch.limits_.emplace_back(resource, rule.value);
   }
   launch.filter_ = std::move(filter);
+  launch.fence_ = fence;
   launch.inherit_descriptors_ = options.inherit_descriptors;
-  // The kernel writes a core file where the policy might not: only who may write everywhere has one.
+  // The kernel writes a core file where the policy might not: who may write everywhere has one.
   launch.keep_core_dumps_ =
       !options.enforce || options.model == Model::Naive || !policy.needs().paths;
   return launch;
 }
 
-void Launch::run(int monitor, int report, const sigset_t& signal_mask) const {
-  const std::vector<char*> argv = pointers(argv_);
-  const std::vector<char*> environment = pointers(environment_);
-  std::vector<char*> shell = {const_cast<char*>("sh"), const_cast<char*>(path_.c_str())};  // NOLINT
-  shell.insert(shell.end(), argv.begin() + 1, argv.end());
+// What the new process is given; only system calls are made in it.
+struct Launch::Call {
+  const Launch* launch = nullptr;
+  Ends ends;
+  pid_t monitor = 0;
+  const sigset_t* signal_mask = nullptr;
+  std::vector<char*> argv;
+  std::vector<char*> environment;
+  std::vector<char*> shell;  // for a script without a first line
+};
+
+pid_t Launch::start(const Ends& ends, pid_t monitor, const sigset_t& signal_mask) const {
+  Call call{this, ends, monitor, &signal_mask, pointers(argv_), pointers(environment_), {}};
+  call.shell = {const_cast<char*>("sh"), const_cast<char*>(path_.c_str())};  // NOLINT
+  call.shell.insert(call.shell.end(), call.argv.begin() + 1, call.argv.end());
+  constexpr size_t kStack = size_t{64} << 10;
+  std::vector<std::byte> stack(kStack);
+  const auto body = [](void* given) -> int {
+    const auto* its = static_cast<const Call*>(given);
+    its->launch->run(*its);
+  };
+  return clone(body, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &call);
+}
+
+void Launch::run(const Call& call) const {
   const auto tell = [&](LaunchReport::Step step, int error) {
     const LaunchReport told{step, error};
-    static_cast<void>(!::write(report, &told, sizeof told));
+    static_cast<void>(!::write(call.ends.report, &told, sizeof told));
   };
   const auto fail = [&](LaunchReport::Step step, int error) {
     tell(step, error);
     _exit(127);
   };
 
-  pid_t tracer = 0;
+  const pid_t self = getpid();
   char byte = 'r';
-  if (::read(monitor, &tracer, sizeof tracer) != sizeof tracer) _exit(127);
-  prctl(PR_SET_PTRACER, tracer);  // Yama; an error only says that there is none
-  if (::write(monitor, &byte, 1) != 1 || ::read(monitor, &byte, 1) != 1) _exit(127);
+  prctl(PR_SET_PTRACER, call.monitor);  // Yama; an error only says that there is none
+  // Should the monitor be gone by now, its end says so, not a signal.
+  ::send(call.ends.number, &self, sizeof self, MSG_NOSIGNAL);
+  ::send(call.ends.monitor, &byte, 1, MSG_NOSIGNAL);
+  if (::read(call.ends.monitor, &byte, 1) != 1) _exit(127);
 
   for (const auto& [resource, value] : limits_) {
     const rlim_t most = value == UINT64_MAX ? RLIM_INFINITY : value;
@@ -145,6 +170,11 @@ void Launch::run(int monitor, int report, const sigset_t& signal_mask) const {
     }
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(LaunchReport::Step::Filter, errno);
+  if (fence_ >= 0) {
+    if (const Status entered = enter_fence(fence_); !entered.ok()) {
+      fail(LaunchReport::Step::Fence, entered.error().code);
+    }
+  }
   const sock_fprog program{static_cast<unsigned short>(filter_.program.size()),
                            const_cast<sock_filter*>(filter_.program.data())};  // NOLINT
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
@@ -155,10 +185,10 @@ void Launch::run(int monitor, int report, const sigset_t& signal_mask) const {
   const long answer = syscall(SYS_execve, nullptr, kHandshakeQuestion, 0);
   if (answer != kHandshakeAnswer) fail(LaunchReport::Step::Handshake, errno);
 
-  sigprocmask(SIG_SETMASK, &signal_mask, nullptr);
+  sigprocmask(SIG_SETMASK, call.signal_mask, nullptr);
   tell(LaunchReport::Step::Ready, 0);
-  execve(path_.c_str(), argv.data(), environment.data());
-  if (errno == ENOEXEC) execve("/bin/sh", shell.data(), environment.data());
+  execve(path_.c_str(), call.argv.data(), call.environment.data());
+  if (errno == ENOEXEC) execve("/bin/sh", call.shell.data(), call.environment.data());
   fail(LaunchReport::Step::Exec, errno);
   _exit(127);
 }

@@ -19,7 +19,7 @@ namespace callgate {
 // How far the start got, as the program's process tells it, or (Trace) the monitor. Ready: all that
 // is left is execve.
 struct LaunchReport {
-  enum class Step : int { Failed, Trace, Filter, Handshake, Ready, Exec };
+  enum class Step : int { Failed, Trace, Fence, Filter, Handshake, Ready, Exec };
   Step step = Step::Failed;
   int error = 0;
 };
@@ -31,22 +31,33 @@ class Launch {
  public:
   // EINVAL names an unknown limit in `message`; ENOENT or EACCES: argv[0] is not to be found or
   // not executable (127, 126).
+  // `fence` is a ruleset for enter_fence that outlives the launch; -1: none.
   static Result<Launch> prepare(const SessionOptions& options, const Policy& policy,
-                                Filter filter, std::string* message);
+                                Filter filter, int fence, std::string* message);
 
-  // In the program's process. `monitor` is a socket: it brings the monitor's pid, takes one byte
-  // when the monitor may seize us, and brings one when it has. Never returns.
-  [[noreturn]] void run(int monitor, int report, const sigset_t& signal_mask) const;
+  // Sockets of the program's process. `monitor` takes one byte when the monitor may seize it, and
+  // brings one when it has; `report` takes LaunchReports; `number` the new process's pid, first.
+  struct Ends {
+    int monitor = -1;
+    int report = -1;
+    int number = -1;
+  };
+  // Starts the program's process and waits until it executes the program, or has given up: it
+  // shares this one's memory so long, and no page of it is copied. -1 and errno as clone says.
+  [[nodiscard]] pid_t start(const Ends& ends, pid_t monitor, const sigset_t& signal_mask) const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
 
  private:
+  struct Call;
   Launch() = default;
+  [[noreturn]] void run(const Call& call) const;
   std::string path_;
   std::vector<std::string> argv_;
   std::vector<std::string> environment_;
   std::vector<std::pair<int, uint64_t>> limits_;
   Filter filter_;
+  int fence_ = -1;
   bool inherit_descriptors_ = false;
   bool keep_core_dumps_ = false;
 };

@@ -60,7 +60,7 @@ struct Task {
   int held_status = 0;          // Held: the wait status that waits to be handled, 0: none
   bool interrupted = false;     // a PTRACE_INTERRUPT of ours is under way
   bool reads_own_mask = false;  // opened its /proc/.../status, which shows the CPU mask
-  bool landlocked = false;      // in a domain of its own making, and its children with it
+  bool landlocked = false;      // in a domain, its own or the fence's, and its children with it
   bool vforking = false;        // asleep in vfork until the child lets go
   // Its own signal mask, while none of its handlers may run between two calls of a series.
   std::optional<uint64_t> signal_mask;

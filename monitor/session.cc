@@ -14,6 +14,7 @@
 #include <cstring>
 #include <optional>
 
+#include "monitor/fence.h"
 #include "monitor/filter.h"
 #include "monitor/launch.h"
 #include "monitor/tracer.h"
@@ -40,7 +41,7 @@ Result<Channel> make_channel() {
 // The monitor process. Its exit status is of no interest: what matters went over the channel.
 [[noreturn]] void monitor_main(const SessionOptions& options, const Policy& policy,
                                ArgumentArea& area, pid_t front, UniqueFd to_front, UniqueFd to_root,
-                               UniqueFd report,
+                               UniqueFd report, const Fence& fence,
                                const std::function<std::unique_ptr<EventSink>()>& make_sink) {
   // Out of reach of the terminal's signals and of the program's group; gone with the front, until
   // the program has ended.
@@ -56,14 +57,14 @@ Result<Channel> make_channel() {
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a log that grows too large is a log that cannot be written
-  pid_t root = 0;            // nobody: nothing is started after all
+  std::vector<bool> plain = plain_stops(filter_inputs(options, policy, area.segment(), &fence));
+  pid_t root = 0;  // nobody: nothing is started after all
   if (::read(to_front.get(), &root, sizeof root) != sizeof root) _exit(1);
   std::unique_ptr<EventSink> sink = make_sink();
-  Tracer tracer(options, policy, area, *sink, {front, getpid()},
-                plain_stops(filter_inputs(options, policy, area.segment())));
+  Tracer tracer(options, policy, area, *sink, {front, getpid()}, std::move(plain));
   char byte = 0;
   if (::read(to_root.get(), &byte, 1) != 1) _exit(1);
-  if (const auto seized = tracer.seize_root(root); !seized.ok()) {
+  if (const auto seized = tracer.seize_root(root, fence.stands()); !seized.ok()) {
     const LaunchReport told{LaunchReport::Step::Trace, seized.error().code};
     static_cast<void>(!::write(report.get(), &told, sizeof told));
     _exit(2);
@@ -136,6 +137,8 @@ std::string launch_failure(const LaunchReport& report) {
                         " traces callgate itself (another callgate, a debugger), and nothing "
                         "that is traced so has a second tracer: start callgate outside of it");
     }
+    case LaunchReport::Step::Fence:
+      return "Landlock does not take the policy: " + reason + " (--no-offload does without it)";
     case LaunchReport::Step::Filter:
       return "the filter cannot be loaded: " + reason;
     case LaunchReport::Step::Handshake:
@@ -160,14 +163,15 @@ SessionResult failure(const std::string& what, int error) {
 
 // nullopt: `refusal` says why nothing can be started.
 std::optional<Launch> prepare_launch(const SessionOptions& options, const Policy& policy,
-                                     const ArgumentArea& area, SessionResult* refusal) {
-  auto filter = compile_filter(filter_inputs(options, policy, area.segment()));
+                                     const ArgumentArea& area, const Fence& fence,
+                                     SessionResult* refusal) {
+  auto filter = compile_filter(filter_inputs(options, policy, area.segment(), &fence));
   if (!filter.ok()) {
     *refusal = failure("the filter cannot be compiled", filter.error().code);
     return std::nullopt;
   }
   std::string message;
-  auto launch = Launch::prepare(options, policy, *std::move(filter), &message);
+  auto launch = Launch::prepare(options, policy, *std::move(filter), fence.ruleset.get(), &message);
   if (launch.ok()) return *std::move(launch);
   *refusal = failure(message);
   if (message.empty()) refusal->exec_errno = launch.error().code;
@@ -197,27 +201,29 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   sigprocmask(SIG_BLOCK, &watched, &before);
 
   const pid_t front = getpid();
-  const pid_t monitor = fork();
+  // While the monitor comes to life, on another CPU where there is one; but a long policy leaves
+  // the heap full of holes, and who fills them after a fork copies a page for each.
+  constexpr size_t kLongPolicy = 500;
+  const bool early = policy.statements().size() > kLongPolicy;
+  SessionResult result;
+  std::optional<Launch> launch;
+  const Fence fence = make_fence(options, policy);
+  if (early) launch = prepare_launch(options, policy, *area, fence, &result);
+  const pid_t monitor = early && !launch ? -1 : fork();
   if (monitor == 0) {
     report->b.reset();
     control->b.reset();
     program->a.reset();
     sigprocmask(SIG_SETMASK, &before, nullptr);
     monitor_main(options, policy, *area, front, std::move(control->a), std::move(program->b),
-                 std::move(report->a), make_sink);
+                 std::move(report->a), fence, make_sink);
   }
-  // While the monitor comes to life, on another CPU where there is one.
-  SessionResult result;
+  if (monitor < 0 && (!early || launch)) result = failure("no processes", errno);
+  if (monitor > 0 && !early) launch = prepare_launch(options, policy, *area, fence, &result);
+  program->b.reset();
   pid_t root = -1;
-  if (monitor < 0) {
-    result = failure("no processes", errno);
-  } else if (auto launch = prepare_launch(options, policy, *area, &result)) {
-    root = fork();
-    if (root == 0) {
-      program->b.reset();
-      control->b.reset();
-      launch->run(program->a.get(), report->a.get(), before);
-    }
+  if (monitor > 0 && launch) {
+    root = launch->start({program->a.get(), report->a.get(), control->b.get()}, monitor, before);
     if (root < 0) result = failure("no processes", errno);
   }
   program->a.reset();
@@ -229,10 +235,6 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
     sigprocmask(SIG_SETMASK, &before, nullptr);
     return result;
   }
-  // Should either be gone by now, its end says so, not a signal.
-  ::send(control->b.get(), &root, sizeof root, MSG_NOSIGNAL);
-  ::send(program->b.get(), &monitor, sizeof monitor, MSG_NOSIGNAL);
-  program->b.reset();
 
   LaunchReport told;
   while (::read(report->b.get(), &told, sizeof told) == sizeof told) {  // execve closes it

@@ -25,6 +25,8 @@ struct SessionOptions {
   bool inherit_descriptors = false; // else descriptors from 3 on are closed in the program
   bool call_sites = false;          // fill Event::call_site
   bool co_schedule = true;
+  bool offload = true;              // Landlock may answer in the monitor's place (fence.h)
+  bool unheard = false;             // nobody is told of refusals
   bool stop_on_log_failure = true;  // else go on without records
   bool self_check = false;          // compare the mirror with the kernel at every stop (tests)
   // Canonical names that the program may not change, whatever the policy says: its policy, its log.

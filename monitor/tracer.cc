@@ -49,10 +49,11 @@ Tracer::Tracer(const SessionOptions& options, const Policy& policy, ArgumentArea
       guard_(options, policy, area, mirror_, sink, own),
       placement_(options.co_schedule) {}
 
-Status Tracer::seize_root(pid_t root) {
+Status Tracer::seize_root(pid_t root, bool fenced) {
   if (control(PTRACE_SEIZE, root, 0, kOptions) != 0) return last_error();
   root_ = root;
-  mirror_.add_root(root, getppid());
+  Task& task = mirror_.add_root(root, getppid());
+  if (fenced) mirror_.enter_domain(task, true);
   return Unit{};
 }
 

@@ -24,7 +24,8 @@ class Tracer {
          OwnProcesses own, std::vector<bool> plain_stops);
 
   // Takes hold of the program before its first instruction; it waits until it is told to go on.
-  Status seize_root(pid_t root);
+  // `fenced`: it enters a Landlock domain before that.
+  Status seize_root(pid_t root, bool fenced);
   // `on_root_end` is called when the first process is gone, with whether it was the last. False:
   // the kernel will not say what the tracees do, so the caller must end, and they with it.
   [[nodiscard]] bool run(const std::function<void(bool)>& on_root_end);

@@ -4,7 +4,9 @@
 #include "monitor/cli/options.h"
 #include "monitor/cli/say.h"
 #include "monitor/escape.h"
+#include "monitor/fence.h"
 #include "monitor/filter.h"
+#include "monitor/own_files.h"
 #include "monitor/policy_world.h"
 #include "monitor/session.h"
 
@@ -17,7 +19,7 @@ constexpr int kUnusable = 1;
 FilterInputs inputs_for(const Policy& policy, bool audit) {
   SessionOptions options;
   options.enforce = !audit;
-  return filter_inputs(options, policy, 0);
+  return filter_inputs(options, policy, 0, nullptr);
 }
 
 std::string wrapped(const std::vector<std::string>& words) {
@@ -65,12 +67,35 @@ std::string trapped_text(const FilterInputs& inputs) {
 
 bool written_by_user(const Statement& statement) { return statement.position.file != "runtime"; }
 
-std::string statements_text(const Policy& policy) {
-  std::string out = "Statements, in order of precedence (the last that matches decides):\n";
+// Who enforces the statement. `fenced`: Landlock takes part, when nobody is to hear of denials.
+std::string enforcer_of(const Statement& statement, bool fenced) {
+  const std::string_view text = statement.text;
+  if (text.starts_with("path")) return fenced ? "Landlock (with --quiet), monitor" : "monitor";
+  if (text.starts_with("network") || text.starts_with("signal")) return "monitor";
+  if (text.starts_with("syscall")) return "filter";
+  return "at the start";
+}
+
+std::string statements_text(const Policy& policy, const std::vector<std::string>& words) {
+  SessionOptions options;
+  options.unheard = true;
+  options.own_files = own_files({}, words, policy);
+  const Fence fence = make_fence(options, policy);
+  std::string out =
+      "Statements, in order of precedence (the last that matches decides), and who enforces "
+      "them:\n";
   for (const auto& statement : policy.statements()) {
-    out += "  " + escape_line(statement->where()) + ": " + escape(statement->text) + "\n";
+    out += "  " + escape_line(statement->where()) + ": " + escape(statement->text) + "    [" +
+           enforcer_of(*statement, fence.stands()) + "]\n";
   }
-  return out;
+  if (fence.stands()) {
+    return out +
+           "With --quiet, and no log, Landlock judges reading, writing, creating and deleting in "
+           "the "
+           "monitor's\nplace: opens do not stop. What else a path statement grants stays the "
+           "monitor's.\n";
+  }
+  return out + "Landlock takes nothing over from the monitor: " + escape_line(fence.why_not) + "\n";
 }
 
 std::string with_newline(std::string text) {
@@ -106,7 +131,7 @@ int check_command(const Options& options) {
   out += "OK: " + std::to_string(count) + (count == 1 ? " statement" : " statements");
   if (count == 0) out += "; an empty policy denies everything but starting up";
   out += "\n\n" + with_newline(policy->describe()) + "\n";
-  if (options.has("show")) out += statements_text(*policy) + "\n";
+  if (options.has("show")) out += statements_text(*policy, options.words()) + "\n";
   const FilterInputs inputs = inputs_for(*policy, false);
   out += trapped_text(inputs);
   if (options.has("show")) out += "\n" + with_newline(describe_filter(inputs));

@@ -23,7 +23,10 @@ constexpr std::array kRunOptions = {
     OptionSpec{"log", 0, "FILE", false,
                "append every judged call, allowed ones too, to FILE as JSON lines"},
     kLogFailure,
-    OptionSpec{"quiet", 'q', nullptr, false, "do not say denials on stderr"},
+    OptionSpec{"quiet", 'q', nullptr, false,
+               "do not say denials on stderr; where the policy's files are plain trees, the kernel "
+               "then judges them by itself (check --show: by Landlock)"},
+    OptionSpec{"no-offload", 0, nullptr, false, "leave nothing to Landlock"},
     OptionSpec{"model", 0, "naive|canonical|sealed", false,
                "how calls are answered; only sealed (default) enforces, the others are there to "
                "be beaten"},

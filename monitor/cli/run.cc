@@ -82,6 +82,8 @@ int run_command(const Options& options) {
   }
   session->inherit_descriptors = options.has("inherit-fds");
   session->observe_all = !log_path.empty();
+  session->unheard = options.has("quiet");
+  session->offload = !options.has("no-offload");
 
   // Never freed: that would write to, and so copy, every page of it that the monitor shares.
   static const std::optional<Policy>& policy =
@@ -95,10 +97,9 @@ int run_command(const Options& options) {
   if (!log) return kOwnFailure;
   session->own_files = own_files(log_path, policies, *policy);
 
-  const bool quiet = options.has("quiet");
   const auto make_sink = [&]() -> std::unique_ptr<EventSink> {
     auto sinks = std::make_unique<MultiSink>();
-    if (!quiet) sinks->add(std::make_unique<DenialReport>(session->report_fd));
+    if (!session->unheard) sinks->add(std::make_unique<DenialReport>(session->report_fd));
     if (*log) {
       sinks->add(std::make_unique<AuditJson>(std::move(**log),
                                              log_settings(log_path, *session, policies)));

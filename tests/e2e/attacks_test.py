@@ -1,10 +1,11 @@
-"""Every attack of attacks/, four ways.
+"""Every attack of attacks/, five ways.
 
 bare      it must take the prey, by each of its ways alone, else it proves nothing (`bare: held` where
           the kernel forbids it)
 models    under each model its head names it must take the prey, so that the lesson is true
 sealed    the default: the prey stays, callgate ends properly and names the real object
 twin      the same calls on what is allowed must work, so that "deny everything" cannot pass
+offload   where the policy, in plain trees, can be left to Landlock: sealed and twin once more so
 
 The judge is this driver, not the program: it owns the canary file, the listeners and the victim.
 The head of each file is a contract; its keys:
@@ -271,6 +272,14 @@ def run_on_tty(argv, env, timeout):
     return support.Outcome(support.shell_status(process.returncode), out, err)
 
 
+def in_plain_trees(text, prey):
+    """The policy as Landlock could have it, granting the same of what the attack touches."""
+    text = text.replace("read,execute /usr/**", "read,execute /usr/")
+    text = text.replace(f"path allow {prey.t}/\n", f"path allow read {prey.t}\npath allow {prey.t}/**\n")
+    return (f"runtime none\npath allow read,execute /usr/ {BUILD}/\npath allow read /etc/\n"
+            "path allow read,write /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty\n" + text)
+
+
 def hostile(text):
     """The bytes of a policy that is written with escapes."""
     return text.encode().decode("unicode_escape").encode("latin-1").replace(b"@64K@", b"x" * 65536)
@@ -334,9 +343,9 @@ class Attack:
             return self.most
         return min(self.most, max(RACE, 2 * self.slowest_win))
 
-    def play(self, mode, model=None, gated=True, refused=None, way=None):
+    def play(self, mode, model=None, gated=True, refused=None, way=None, offload=False):
         """One run in a fresh world: (outcome, what was lost). `refused` replaces the policy, `way` asks
-        for one way alone, or by "?" for their names."""
+        for one way alone, or by "?" for their names. `offload`: (None, why) where it is not to be had."""
         root = Path(os.path.realpath(tempfile.mkdtemp(prefix="callgate-attack-")))
         os.chmod(root, 0o755)
         prey = Prey(root, self.launch)
@@ -351,10 +360,12 @@ class Attack:
         if "own-files" in self.launch:
             policy = prey.place_own_files(text)
         else:
+            if offload:
+                text = in_plain_trees(text, prey)
             policy.write_bytes(text.encode() if refused is None else hostile(prey.expand(refused)))
         if gated:
             argv = [CALLGATE, "run", "--policy", str(policy),
-                    *(["--model", model] if model else []),
+                    *(["--model", model] if model else []), *(["--quiet"] if offload else []),
                     *(["--log", str(prey.t / "callgate.log")] if "own-files" in self.launch else []),
                     *(["--inherit-fds"] if "inherit-dirfd" in self.launch else []), "--", *argv]
         argv = self.in_namespace(prey, argv)
@@ -367,6 +378,8 @@ class Attack:
         if "marker" in self.launch:
             env["CALLGATE_E2E_MARKER"] = prey.token
         try:
+            if offload and "Landlock (with --quiet)" not in run([CALLGATE, "check", "--show", policy]).text:
+                return None, "its policy is not one of plain trees", []
             limit = 60 + max(milliseconds, self.most) / 1000
             began = time.monotonic()
             if "tty" in self.launch:
@@ -484,6 +497,23 @@ class AttackTest(unittest.TestCase):
         outcome, lost, _ = self.attack.play("twin")
         self.assertEqual((outcome.status, "TWIN-OK" in outcome.text), (0, True), f"\n{outcome}")
         self.assertIsNone(lost, f"\n{outcome}")
+
+    def test_6_offload(self):
+        self.gate()
+        if IS_ROOT:
+            self.skipTest("nothing is left to Landlock where callgate is privileged")
+        if self.attack.launch != [word for word in self.attack.launch if word in ("victim", "marker")]:
+            self.skipTest("its launch is another's test")
+        outcome, lost, _ = self.attack.play("attack", offload=True)
+        if outcome is None:
+            self.skipTest(lost)
+        self.assertIsNone(lost, f"\n{outcome}")
+        if self.attack.head.get("default") != ["any"]:
+            self.assertIn(outcome.status, (1, 77), f"callgate or the program did not end properly\n{outcome}")
+        outcome, lost, _ = self.attack.play("twin", offload=True)
+        self.assertIsNone(lost, f"\n{outcome}")
+        if "SKIP" not in outcome.text:
+            self.assertEqual((outcome.status, "TWIN-OK" in outcome.text), (0, True), f"\n{outcome}")
 
     def test_5_refused(self):
         self.gate()

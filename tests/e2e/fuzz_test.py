@@ -142,6 +142,43 @@ class FuzzTest(support.WorldTest):
     def test_names_answer_as_bare_when_the_program_drops_to_another_user_inside(self):
         self.names("watched", start=4000, after=NOBODY, owner=65534)
 
+    # ---- names, where Landlock answers in the monitor's place
+
+    @support.need("setpriv")
+    def test_names_are_answered_behind_a_fence_as_by_the_monitor(self):
+        program = self.program("names_fuzz")
+        trees = [entry.path for entry in os.scandir("/")
+                 if entry.is_dir(follow_symlinks=False) and entry.name != "proc"]
+        policy = self.policy(
+            "runtime none\n" + "".join(f"path allow read,execute {tree}/\n" for tree in trees) +
+            f"path allow all {self.work}/**\npath allow read,write /dev/null /dev/zero\nnetwork allow all\n")
+        before, owner = (NOBODY, 65534) if support.IS_ROOT else ((), None)
+        self.fresh(owner)
+        shown = support.run([*before, support.CALLGATE, "check", "--show", policy])
+        if "Landlock (with --quiet)" not in shown.text:
+            self.skipTest(shown.text.rpartition("takes nothing over")[2].strip())
+        answer = re.compile(rb" = (-\d+) [A-Z]+(?: \"\")?$", re.M)
+        answered = 0
+
+        def differs(seed):
+            nonlocal answered
+            outcomes = []
+            for options in (("--quiet", "--no-offload"), ("--quiet",)):
+                self.fresh(owner)
+                argv = support.gated(policy, [program, seed, CALLS_OF_A_SEED, self.work], *options)
+                outcomes.append(support.run([*before, *argv], cwd=self.work, timeout=LONGEST))
+            monitor, fence = outcomes
+            self.assertStatus(monitor, 0)
+            answered += len(answer.findall(fence.out))
+            # Of two reasons for which a call fails either may be told (docs/architecture.md).
+            if monitor.status == fence.status and answer.sub(b" failed", monitor.out) == answer.sub(b" failed", fence.out):
+                return None
+            return (f"status {monitor.status} and {fence.status}, "
+                    f"{first_difference(monitor.text, fence.text, ('monitor', 'fence'))}\n{fence.errors[:500]}")
+
+        done = self.each_seed("names behind a fence", seeds(6000, CALLS_OF_A_SEED), 4, differs)
+        print(f"fence: {done * CALLS_OF_A_SEED} calls answered as by the monitor, {answered} of them failed", flush=True)
+
     # ---- names, under random policies
 
     def names_by_the_oracle(self, *, start, before=(), owner=None, drops=False):

@@ -24,6 +24,44 @@ TEST(FilterCondition, ExecutableFileMappings) {
   EXPECT_EQ(filter("pkey_mprotect", {high, 4096, 7, 0}), kTrace);
 }
 
+TEST(FilterCondition, BehindAFenceOnlyWhatLandlockDoesNotSeeAsThePolicyStops) {
+  FilterInputs inputs = everything_needed();
+  inputs.fenced = true;
+  const Asked filter(inputs);
+  for (uint64_t flags : {0, 2, 01101, 0200000, 0x20000}) {  // O_WRONLY|O_CREAT|O_TRUNC; O_DIRECTORY
+    EXPECT_EQ(filter("open", {1, flags, 0600}), kPass) << flags;
+    EXPECT_EQ(filter("openat", {1, 1, kGarbage | flags, 0600}), kPass) << flags;
+    EXPECT_EQ(filter.name(Abi::I386, "openat", {1, 1, flags, 0600}), kPass) << flags;
+    for (uint64_t special : {0x200000, 0x400000, 0x410000}) {  // O_PATH, O_TMPFILE
+      EXPECT_EQ(filter("open", {1, flags | special, 0600}), kTrace) << flags;
+      EXPECT_EQ(filter("openat", {1, 1, kGarbage | flags | special, 0600}), kTrace) << flags;
+      EXPECT_EQ(filter.name(Abi::I386, "open", {1, flags | special, 0600}), kTrace) << flags;
+    }
+  }
+  for (const char* name :
+       {"creat", "mkdir", "mkdirat", "unlink", "unlinkat", "rmdir", "truncate", "symlink"}) {
+    EXPECT_EQ(filter(name, {1, 1, 1, 1}), kPass) << name;
+    EXPECT_EQ(Asked(everything_needed())(name, {1, 1, 1, 1}), kTrace) << name;
+  }
+  EXPECT_EQ(filter("mknod", {1, 0010600, 0}), kPass);   // a pipe
+  EXPECT_EQ(filter("mknod", {1, 0020600, 0}), kTrace);  // a character device
+  for (const char* name : {"openat2", "chmod", "utimensat", "setxattr", "execve", "connect", "bind",
+                           "stat", "rename", "renameat2", "link", "linkat"}) {
+    EXPECT_EQ(filter(name, {1, 1, 1, 1}), kTrace) << name;
+  }
+  inputs.moves_fenced = true;
+  const Asked moving(inputs);
+  for (const char* name : {"rename", "renameat", "link", "linkat"}) {
+    EXPECT_EQ(moving(name, {1, 1, 1, 1, 1}), kPass) << name;
+  }
+  for (uint64_t flags : {0, 1, 2}) {  // RENAME_NOREPLACE, RENAME_EXCHANGE
+    EXPECT_EQ(moving("renameat2", {1, 1, 1, 1, kGarbage | flags}), kPass) << flags;
+  }
+  for (uint64_t flags : {4, 5, 8}) {  // RENAME_WHITEOUT, and what is unknown
+    EXPECT_EQ(moving("renameat2", {1, 1, 1, 1, kGarbage | flags}), kTrace) << flags;
+  }
+}
+
 TEST(FilterCondition, TheArgumentWindowIsGuardedWhateverThePolicySays) {
   const Asked filter(nothing_needed());
   const uint64_t tag = 0x3f00'0000'0000'0000;  // the kernel may ignore the top byte

@@ -234,6 +234,9 @@ std::vector<Probe> probes(const SyscallRow& row, const Case& c) {
       return {{{{at(Role::Mode), 0020600}}, kTrace},
               {{{at(Role::Mode), 0060600}}, kTrace},
               {{{at(Role::Mode), 0010600}}, seen}};
+    case Condition::SpecialOpen:  // no row's own
+    case Condition::SpecialMove:
+      return {};
     case Condition::SourceRoute: {  // IPV6_RTHDR; SCTP_SOCKOPT_CONNECTX3
       const bool get = row.name == "getsockopt";
       return {{{{1, get ? 132 : 41}, {2, get ? 111 : 57}}, seen},
