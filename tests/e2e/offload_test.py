@@ -243,6 +243,16 @@ class OffloadTest(support.WorldTest):
         outcome = support.run(support.gated(self.trees, ["python3", "-c", SWITCHES], "--quiet"), cwd=self.work)
         self.assertGreaterEqual(int(outcome.text), 2000)
 
+    @need("gcc")
+    def test_the_shipped_profile_is_one_of_plain_trees(self):
+        env = support.environment(TMPDIR=str(self.work))
+        shown = support.run([*self.as_user, CALLGATE, "check", "--show", "plain-trees"], cwd=self.work, env=env)
+        self.assertIn("Landlock (with --quiet)", shown.text)
+        (self.work / "main.c").write_text("int main(void) { return 7; }\n")
+        argv = ["sh", "-c", "gcc -o built main.c && ./built"]
+        built = support.run([*self.as_user, *support.gated("plain-trees", argv, "--quiet")], cwd=self.work, env=env)
+        self.assertEqual((built.status, built.errors), (7, ""))
+
     @need("gcc", "make", "tar", "git")
     def test_real_programs_work_as_bare(self):
         script = """

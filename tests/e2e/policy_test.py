@@ -199,7 +199,7 @@ class Profiles(support.WorldTest):
     def test_each_profile_is_sound(self):
         profiles = sorted((support.SOURCE / "policy" / "profiles").glob("*.policy"))
         self.assertGreaterEqual({p.stem for p in profiles}, {
-            "runtime", "pdf-reader", "shell-tools", "compiler", "network-client", "offline"})
+            "runtime", "pdf-reader", "shell-tools", "compiler", "network-client", "offline", "plain-trees"})
         for profile in profiles:
             with self.subTest(profile.stem):
                 outcome = support.run([support.CALLGATE, "check", profile])

@@ -55,7 +55,7 @@ std::vector<Case> cases() {
       {"no port", all + "network deny tcp connect *:25\n", false, false, false, false, true});
   out.push_back({"few files", all + "limit nofile 64\n", false, false, false, false, false, true});
   for (const char* profile :
-       {"runtime", "pdf-reader", "shell-tools", "compiler", "network-client"}) {
+       {"runtime", "pdf-reader", "shell-tools", "compiler", "network-client", "plain-trees"}) {
     out.push_back({profile, std::string("include \"") + profile + "\"\n"});
   }
   out.push_back({"offline", "include \"offline\"\n", false, false, false, false, true});

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "policy/tree_grants.h"
 #include "tests/policy/fake_world.h"
 #include "tests/support/source_tree.h"
 
@@ -84,6 +85,17 @@ TEST(Profiles, OfflineMeansEveryFileAndNoConnection) {
   const Policy policy = profile("offline");
   EXPECT_FALSE(policy.needs().paths);
   EXPECT_TRUE(policy.needs().network);
+  EXPECT_FALSE(policy.network({NetFamily::Tcp, NetOp::Create, {}}).allowed());
+}
+
+TEST(Profiles, PlainTreesAreWhatTheySay) {
+  const Policy policy = profile("plain-trees");
+  const TreeGrants grants = policy.tree_grants();
+  EXPECT_EQ(grants.obstacle, "");
+  EXPECT_TRUE(grants.moves_change_nothing);
+  EXPECT_TRUE(allows(policy, PathOp::Execute, "/work/conftest"));
+  EXPECT_TRUE(allows(policy, PathOp::Delete, "/tmp/x"));
+  EXPECT_FALSE(allows(policy, PathOp::Write, "/usr/bin/gcc"));
   EXPECT_FALSE(policy.network({NetFamily::Tcp, NetOp::Create, {}}).allowed());
 }
 
