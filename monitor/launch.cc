@@ -145,7 +145,7 @@ void Launch::run(const Call& call) const {
   char byte = 'r';
   prctl(PR_SET_PTRACER, call.monitor);  // Yama; an error only says that there is none
   // Should the monitor be gone by now, its end says so, not a signal.
-  ::send(call.ends.number, &self, sizeof self, MSG_NOSIGNAL);
+  ::send(call.ends.pid, &self, sizeof self, MSG_NOSIGNAL);
   ::send(call.ends.monitor, &byte, 1, MSG_NOSIGNAL);
   if (::read(call.ends.monitor, &byte, 1) != 1) _exit(127);
 

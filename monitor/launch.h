@@ -36,11 +36,11 @@ class Launch {
                                 Filter filter, int fence, std::string* message);
 
   // Sockets of the program's process. `monitor` takes one byte when the monitor may seize it, and
-  // brings one when it has; `report` takes LaunchReports; `number` the new process's pid, first.
+  // brings one when it has; `report` takes LaunchReports; `pid` its number, first of all.
   struct Ends {
     int monitor = -1;
     int report = -1;
-    int number = -1;
+    int pid = -1;
   };
   // Starts the program's process and waits until it executes the program, or has given up: it
   // shares this one's memory so long, and no page of it is copied. -1 and errno as clone says.
