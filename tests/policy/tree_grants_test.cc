@@ -54,7 +54,7 @@ TEST(TreeGrants, WhatATreeCannotSayIsAnObstacleWithItsStatement) {
   for (const Said& said : {
            Said{"path deny read /usr/share/doc/", "exception"},
            Said{"path kill /etc/shadow", "exception"},
-           Said{"path allow read log /srv/", "recorded"},
+           Said{"path allow log read /srv/", "recorded"},
            Said{"path allow read /srv/*/x", "neither a whole tree nor one name"},
            Said{"path allow read /srv/**/*.h", "neither a whole tree nor one name"},
            Said{"path allow read /srv/**", "not to list it itself"},
@@ -66,7 +66,8 @@ TEST(TreeGrants, WhatATreeCannotSayIsAnObstacleWithItsStatement) {
            Said{"network allow unix connect /run/*", "sockets by their names"},
            Said{"network allow unix", "sockets by their names"},
        }) {
-    const TreeGrants grants = policy_of(plain + said.statement + "\n").tree_grants();
+    const Policy policy = policy_of(plain + said.statement + "\n");
+    const TreeGrants grants = policy.tree_grants();
     EXPECT_THAT(grants.obstacle, HasSubstr(said.obstacle)) << said.statement;
     ASSERT_NE(grants.rule, nullptr) << said.statement;
     EXPECT_EQ(grants.rule->where(), "p.policy:7") << said.statement;
@@ -97,10 +98,11 @@ TEST(TreeGrants, MovesAreLeftToTheKernelWhereNothingElseDependsOnTheName) {
   for (const char* statement :
        {"path allow execute /work/bin/**", "path allow execute /work/tool",
         "path deny attributes /work/x", "path deny attributes /work/*",
-        "path allow execute /**/*.so", "path deny attributes /w*/x",
+        "path deny execute /**/*.so", "path deny attributes /w*/x",
         "path allow read /more\npath allow read,write,create,delete /more/**",
         "path allow execute /work/**\npath allow read /more\npath allow /more/**"}) {
-    const TreeGrants grants = policy_of(plain + statement + "\n").tree_grants();
+    const Policy policy = policy_of(plain + statement + "\n");
+    const TreeGrants grants = policy.tree_grants();
     EXPECT_THAT(grants.obstacle, IsEmpty()) << statement;
     EXPECT_FALSE(grants.moves_change_nothing) << statement;
   }
