@@ -41,7 +41,7 @@ Result<Channel> make_channel() {
 // The monitor process. Its exit status is of no interest: what matters went over the channel.
 [[noreturn]] void monitor_main(const SessionOptions& options, const Policy& policy,
                                ArgumentArea& area, pid_t front, UniqueFd to_front, UniqueFd to_root,
-                               UniqueFd report, const Fence& fence,
+                               UniqueFd report, bool fenced, std::vector<bool> plain_stops,
                                const std::function<std::unique_ptr<EventSink>()>& make_sink) {
   // Out of reach of the terminal's signals and of the program's group; gone with the front, until
   // the program has ended.
@@ -57,14 +57,13 @@ Result<Channel> make_channel() {
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a log that grows too large is a log that cannot be written
-  std::vector<bool> plain = plain_stops(filter_inputs(options, policy, area.segment(), &fence));
-  pid_t root = 0;  // nobody: nothing is started after all
+  pid_t root = 0;            // nobody: nothing is started after all
   if (::read(to_front.get(), &root, sizeof root) != sizeof root) _exit(1);
   std::unique_ptr<EventSink> sink = make_sink();
-  Tracer tracer(options, policy, area, *sink, {front, getpid()}, std::move(plain));
+  Tracer tracer(options, policy, area, *sink, {front, getpid()}, std::move(plain_stops));
   char byte = 0;
   if (::read(to_root.get(), &byte, 1) != 1) _exit(1);
-  if (const auto seized = tracer.seize_root(root, fence.stands()); !seized.ok()) {
+  if (const auto seized = tracer.seize_root(root, fenced); !seized.ok()) {
     const LaunchReport told{LaunchReport::Step::Trace, seized.error().code};
     static_cast<void>(!::write(report.get(), &told, sizeof told));
     _exit(2);
@@ -208,15 +207,23 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   SessionResult result;
   std::optional<Launch> launch;
   const Fence fence = make_fence(options, policy);
-  if (early) launch = prepare_launch(options, policy, *area, fence, &result);
+  std::vector<bool> plain;
+  const auto find_plain_stops = [&] {
+    plain = plain_stops(filter_inputs(options, policy, area->segment(), &fence));
+  };
+  if (early) {
+    launch = prepare_launch(options, policy, *area, fence, &result);
+    find_plain_stops();
+  }
   const pid_t monitor = early && !launch ? -1 : fork();
   if (monitor == 0) {
     report->b.reset();
     control->b.reset();
     program->a.reset();
     sigprocmask(SIG_SETMASK, &before, nullptr);
+    if (!early) find_plain_stops();
     monitor_main(options, policy, *area, front, std::move(control->a), std::move(program->b),
-                 std::move(report->a), fence, make_sink);
+                 std::move(report->a), fence.stands(), std::move(plain), make_sink);
   }
   if (monitor < 0 && (!early || launch)) result = failure("no processes", errno);
   if (monitor > 0 && !early) launch = prepare_launch(options, policy, *area, fence, &result);
