@@ -44,7 +44,13 @@ int request(Fill fill, unsigned flags = 0) {
   __atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
   auto* done = reinterpret_cast<uint32_t*>(rings + params.cq_off.tail);
   if ((flags & IORING_SETUP_SQPOLL) != 0) {  // the kernel's thread sees it, without a call
-    for (int i = 0; i < 5000 && __atomic_load_n(done, __ATOMIC_ACQUIRE) == 0; ++i) ::usleep(1000);
+    auto* state = reinterpret_cast<uint32_t*>(rings + params.sq_off.flags);
+    for (int i = 0; i < 5000 && __atomic_load_n(done, __ATOMIC_ACQUIRE) == 0; ++i) {
+      // It may have gone to sleep over the empty ring; the call that wakes it says nothing of what is asked.
+      if ((__atomic_load_n(state, __ATOMIC_ACQUIRE) & IORING_SQ_NEED_WAKEUP) != 0)
+        ::syscall(SYS_io_uring_enter, ring, 0, 0, IORING_ENTER_SQ_WAKEUP, nullptr, 0);
+      ::usleep(1000);
+    }
   } else if (::syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0) < 0) {
     return -errno;
   }
