@@ -45,8 +45,8 @@ std::string idle_rules(int count) {
   return text;
 }
 
-// All that is there but /proc, which is another for each process.
-std::string trees(const std::string& directory) {
+// What may be read and run, in plain trees: all but /proc, which is another for each process.
+std::string readable_trees(const std::string& directory) {
   std::string text = "runtime none\n";
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator("/", failed)) {
@@ -55,8 +55,7 @@ std::string trees(const std::string& directory) {
     text += "path allow read,execute " + quote_pattern(name) + "/\n";
   }
   return text + "path allow read,write /dev/null /dev/zero /dev/tty\npath allow read " +
-         quote_pattern(directory) + "\npath allow read,write,create,delete,attributes " +
-         quote_pattern(directory) + "/**\nnetwork deny all\n";
+         quote_pattern(directory) + "\n";
 }
 
 Status write_file(const std::string& name, std::string_view text) {
@@ -68,13 +67,11 @@ Status write_file(const std::string& name, std::string_view text) {
 }  // namespace
 
 std::string bench_policy_text(BenchPolicy policy, const std::string& directory) {
-  if (policy == BenchPolicy::Trees) return trees(directory);
   std::string text =
-      "path allow read,execute /**\n"
-      "path allow read,write,create,delete,attributes " +
-      quote_pattern(directory) +
-      "/**\n"
-      "network deny all\n";
+      policy == BenchPolicy::Trees ? readable_trees(directory) : "path allow read,execute /**\n";
+  text += "path allow read,write,create,delete,attributes " + quote_pattern(directory) +
+          "/**\n"
+          "network deny all\n";
   switch (policy) {
     case BenchPolicy::Usual:
     case BenchPolicy::Trees:

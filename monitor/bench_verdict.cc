@@ -14,11 +14,10 @@ std::optional<double> measure_target(const WorkResult& result, const Target& tar
                                      std::span<const WorkResult> all) {
   const Values sealed = result.values(Contestant::Sealed);
   const Values bare = result.values(Contestant::Bare);
-  if (target.kind == Kind::Offloaded) return ratio(result, Contestant::Landlock, Contestant::Bare);
-  if (sealed == nullptr) return std::nullopt;
+  if (sealed == nullptr && target.kind != Kind::Offloaded) return std::nullopt;
   switch (target.kind) {
-    case Kind::Offloaded:  // above
-      return std::nullopt;
+    case Kind::Offloaded:
+      return ratio(result, Contestant::Landlock, Contestant::Bare);
     case Kind::OverBare:
     case Kind::OfBare:
       return ratio(result, Contestant::Sealed, Contestant::Bare);

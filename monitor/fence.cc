@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <filesystem>
 
 #include "monitor/proc_files.h"
 #include "policy/tree_grants.h"
@@ -178,8 +177,7 @@ Fence make_fence(const SessionOptions& options, const Policy& policy) {
     return fence;
   }
   for (const TreeGrants::Grant& tree : grants.below) {
-    const std::string above = std::filesystem::path(tree.name).parent_path();
-    if (above != tree.name && grants.covers_below(tree.ops, above)) continue;
+    if (grants.covers_from_above(tree.ops, tree.name)) continue;
     if (std::string misfit = builder.add_tree(tree); !misfit.empty()) {
       fence.why_not = at(tree.rule, misfit);
       return fence;

@@ -162,9 +162,9 @@ SessionResult failure(const std::string& what, int error) {
 
 // nullopt: `refusal` says why nothing can be started.
 std::optional<Launch> prepare_launch(const SessionOptions& options, const Policy& policy,
-                                     const ArgumentArea& area, const Fence& fence,
+                                     const FilterInputs& inputs, const Fence& fence,
                                      SessionResult* refusal) {
-  auto filter = compile_filter(filter_inputs(options, policy, area.segment(), &fence));
+  auto filter = compile_filter(inputs);
   if (!filter.ok()) {
     *refusal = failure("the filter cannot be compiled", filter.error().code);
     return std::nullopt;
@@ -188,6 +188,20 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   }
   auto area = ArgumentArea::create();
   if (!area.ok()) return failure("the argument area cannot be made", area.error().code);
+  const Fence fence = make_fence(options, policy);
+  const FilterInputs inputs = filter_inputs(options, policy, area->segment(), &fence);
+  // Done while the monitor comes to life, on another CPU where there is one; but a long policy
+  // leaves the heap full of holes, and who fills them after a fork copies a page for each.
+  constexpr size_t kLongPolicy = 500;
+  const bool early = policy.statements().size() > kLongPolicy;
+  SessionResult result;
+  std::optional<Launch> launch;
+  std::vector<bool> plain;
+  if (early) {
+    launch = prepare_launch(options, policy, inputs, fence, &result);
+    if (!launch) return result;
+    plain = plain_stops(inputs);
+  }
   auto program = make_channel();  // a: the program's process, b: the monitor
   auto control = make_channel();  // a: the monitor, b: the front
   auto report = make_channel();   // a: the program's process, b: the front
@@ -200,33 +214,21 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   sigprocmask(SIG_BLOCK, &watched, &before);
 
   const pid_t front = getpid();
-  // While the monitor comes to life, on another CPU where there is one; but a long policy leaves
-  // the heap full of holes, and who fills them after a fork copies a page for each.
-  constexpr size_t kLongPolicy = 500;
-  const bool early = policy.statements().size() > kLongPolicy;
-  SessionResult result;
-  std::optional<Launch> launch;
-  const Fence fence = make_fence(options, policy);
-  std::vector<bool> plain;
-  const auto find_plain_stops = [&] {
-    plain = plain_stops(filter_inputs(options, policy, area->segment(), &fence));
-  };
-  if (early) {
-    launch = prepare_launch(options, policy, *area, fence, &result);
-    find_plain_stops();
-  }
-  const pid_t monitor = early && !launch ? -1 : fork();
+  const pid_t monitor = fork();
   if (monitor == 0) {
     report->b.reset();
     control->b.reset();
     program->a.reset();
     sigprocmask(SIG_SETMASK, &before, nullptr);
-    if (!early) find_plain_stops();
+    if (!early) plain = plain_stops(inputs);
     monitor_main(options, policy, *area, front, std::move(control->a), std::move(program->b),
                  std::move(report->a), fence.stands(), std::move(plain), make_sink);
   }
-  if (monitor < 0 && (!early || launch)) result = failure("no processes", errno);
-  if (monitor > 0 && !early) launch = prepare_launch(options, policy, *area, fence, &result);
+  if (monitor < 0) {
+    result = failure("no processes", errno);
+  } else if (!early) {
+    launch = prepare_launch(options, policy, inputs, fence, &result);
+  }
   program->b.reset();
   pid_t root = -1;
   if (monitor > 0 && launch) {

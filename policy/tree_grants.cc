@@ -54,10 +54,7 @@ std::string misfit_of(const TreeGrants::Grant& below, const TreeGrants& grants) 
 
 std::string misfit_of_one(const TreeGrants::Grant& itself, const TreeGrants& grants) {
   for (const PathOp op : {PathOp::Create, PathOp::Delete}) {
-    if (!itself.ops.has(op) ||
-        (itself.name != "/" && grants.covers_below(op, parent_of(itself.name)))) {
-      continue;
-    }
+    if (!itself.ops.has(op) || grants.covers_from_above(op, itself.name)) continue;
     return "it grants to " + std::string(path_op_name(op)) + " " + itself.name +
            " itself, and not what lies beside it";
   }
@@ -69,9 +66,8 @@ std::string misfit_of_execution(const PathRule& rule, const TreeGrants& grants) 
   if (!rule.ops.has(PathOp::Execute) || rule.ruling.verdict != Verdict::Allow) return {};
   for (const Pattern& pattern : rule.patterns) {
     const std::string name = fixed_part(pattern);
-    const bool readable = is_fixed(pattern) && !pattern.below
-                              ? grants.covers(PathOp::Read, name)
-                              : grants.covers_below(PathOp::Read, name);
+    const bool readable = pattern.literal() ? grants.covers(PathOp::Read, name)
+                                            : grants.covers_below(PathOp::Read, name);
     if (!readable) return "it grants to execute " + pattern.text() + ", and not to read it";
   }
   return {};
@@ -128,12 +124,16 @@ bool TreeGrants::covers_below(PathOps ops, const std::string& directory) const {
   return granted.contains(ops);
 }
 
+bool TreeGrants::covers_from_above(PathOps ops, const std::string& name) const {
+  return name != "/" && covers_below(ops, parent_of(name));
+}
+
 bool TreeGrants::covers(PathOps ops, const std::string& name) const {
   PathOps left = ops;
   for (const Grant& grant : itself) {
     if (grant.name == name) left = left - grant.ops;
   }
-  return left.empty() || (name != "/" && covers_below(left, parent_of(name)));
+  return left.empty() || covers_from_above(left, name);
 }
 
 TreeGrants Policy::tree_grants() const {

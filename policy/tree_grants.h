@@ -30,7 +30,9 @@ struct TreeGrants {
 
   // Whether some grant covers all that is below the directory.
   [[nodiscard]] bool covers_below(PathOps ops, const std::string& directory) const;
-  // Whether one covers the object itself: what is granted below one of its ancestors is.
+  // Whether what is granted below its ancestors covers the object.
+  [[nodiscard]] bool covers_from_above(PathOps ops, const std::string& name) const;
+  // The same, or what is granted to itself.
   [[nodiscard]] bool covers(PathOps ops, const std::string& name) const;
 };
 

@@ -90,10 +90,9 @@ std::string statements_text(const Policy& policy, const std::vector<std::string>
   }
   if (fence.stands()) {
     return out +
-           "With --quiet, and no log, Landlock judges reading, writing, creating and deleting in "
-           "the\n"
-           "monitor's place: opens do not stop. What else a path statement grants stays the "
-           "monitor's.\n";
+           "With --quiet, and no log, Landlock judges reading, writing, creating and deleting\n"
+           "in the monitor's place: opens do not stop. What else a path statement grants\n"
+           "stays the monitor's.\n";
   }
   return out + "Landlock takes nothing over from the monitor: " + escape_line(fence.why_not) + "\n";
 }

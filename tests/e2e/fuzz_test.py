@@ -27,7 +27,6 @@ TIME = os.environ.get("CALLGATE_FUZZ_TIME")
 SEED = os.environ.get("CALLGATE_FUZZ_SEED")
 ROUND = int(os.environ.get("CALLGATE_FUZZ_ROUND") or 0)
 PROGRAMS = support.BUILD / "programs"
-NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 CALLS_OF_A_SEED = 160
 OPS_OF_A_SEED = 500
 FEW_SEEDS = 8  # without CALLGATE_FUZZ_OPS; a few thousand operations of the mirror
@@ -135,12 +134,12 @@ class FuzzTest(support.WorldTest):
     @support.needs_root
     @support.need("setpriv")
     def test_names_answer_an_ordinary_user_as_bare(self):
-        self.names("watched", start=3000, before=NOBODY, owner=65534)
+        self.names("watched", start=3000, before=support.NOBODY, owner=65534)
 
     @support.needs_root
     @support.need("setpriv")
     def test_names_answer_as_bare_when_the_program_drops_to_another_user_inside(self):
-        self.names("watched", start=4000, after=NOBODY, owner=65534)
+        self.names("watched", start=4000, after=support.NOBODY, owner=65534)
 
     # ---- names, where Landlock answers in the monitor's place
 
@@ -152,7 +151,7 @@ class FuzzTest(support.WorldTest):
         policy = self.policy(
             "runtime none\n" + "".join(f"path allow read,execute {tree}/\n" for tree in trees) +
             f"path allow all {self.work}/**\npath allow read,write /dev/null /dev/zero\nnetwork allow all\n")
-        before, owner = (NOBODY, 65534) if support.IS_ROOT else ((), None)
+        before, owner = (support.NOBODY, 65534) if support.IS_ROOT else ((), None)
         self.fresh(owner)
         shown = support.run([*before, support.CALLGATE, "check", "--show", policy])
         if "Landlock (with --quiet)" not in shown.text:
@@ -197,7 +196,7 @@ class FuzzTest(support.WorldTest):
             seen = []
             for watched in (True, False):
                 self.fresh(owner)
-                planted = run(seed, "plant", prefix=NOBODY if owner is not None else ())
+                planted = run(seed, "plant", prefix=support.NOBODY if owner is not None else ())
                 self.assertStatus(planted, 0)
                 words = () if watched else ("predict", policy, log, monitor)
                 gate = support.gated(policy, []) if watched else ()
@@ -234,7 +233,7 @@ class FuzzTest(support.WorldTest):
     @support.needs_root
     @support.need("setpriv")
     def test_names_are_refused_to_an_ordinary_user_as_the_oracle_says(self):
-        self.names_by_the_oracle(start=20_000, before=NOBODY, owner=65534)
+        self.names_by_the_oracle(start=20_000, before=support.NOBODY, owner=65534)
 
     @support.needs_root
     @support.need("setpriv")

@@ -30,6 +30,8 @@ def _newest_build():
 BUILD = Path(os.environ.get("CALLGATE_BUILD") or _newest_build())
 CALLGATE = os.environ.get("CALLGATE") or str(BUILD / "callgate")
 IS_ROOT = os.geteuid() == 0
+# In front of a command: as an ordinary user, where root runs the tests.
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 
 # Policies under which nothing is denied. `open` traps almost nothing; `judged` makes every path
 # call and every socket call be judged and redirected; `watched` adds stat and attributes.
