@@ -84,7 +84,7 @@ std::string interpreted_name(int directory, const std::string& path) {
 
 std::vector<std::string> read_given_words(const TraceeMemory& memory, TraceeAddr argv, Abi abi) {
   std::vector<std::string> words;
-  const size_t size = pointer_size(abi);
+  const auto size = static_cast<size_t>(pointer_size(abi));
   std::array<char, ExecWords::kMostBytes> buffer{};
   for (auto at = static_cast<uint64_t>(argv); at != 0 && words.size() < ExecWords::kMost;
        at += size) {
