@@ -18,6 +18,9 @@ constexpr int64_t kComputesAfterNs = 300'000;  // without a call: the place is a
 constexpr int64_t kSharesNs = 50'000;          // between calls; about what waking elsewhere costs
 constexpr int64_t kLongGapNs = 1'000'000;      // longer ones tell no more
 constexpr int64_t kCrowdedNs = 1'000'000;      // between two looks at who else runs here
+constexpr int64_t kLongCrowdNs = 64'000'000;  // the longest time that tasks in turns are left alone
+constexpr int kAllTurns = 1024;               // each call is another's than the one before
+constexpr int kInTurns = kAllTurns * 3 / 8;   // more than a shell and its children
 
 void on_alarm(int) {}  // interrupts waitpid, no more
 
@@ -79,6 +82,12 @@ bool Placement::move(pid_t tid, Placed& task, Where where) {
   return true;
 }
 
+void Placement::leave_alone(int64_t now) {
+  const bool again = now - alone_until_ns_ < alone_ns_;
+  alone_ns_ = again ? std::min(2 * alone_ns_, kLongCrowdNs) : kCrowdedNs;
+  alone_until_ns_ = now + alone_ns_;
+}
+
 void Placement::on_call(pid_t tid) {
   if (!enabled_) return;
   Placed& task = tasks_[tid];
@@ -87,6 +96,12 @@ void Placement::on_call(pid_t tid) {
   const int64_t gap = std::min(now - task.last_call_ns, kLongGapNs);
   task.usual_gap_ns += (gap - task.usual_gap_ns) / 4;
   task.last_call_ns = now;
+  turns_ += ((last_caller_ == tid ? 0 : kAllTurns) - turns_) / 16;
+  last_caller_ = tid;
+  if (now < alone_until_ns_) {
+    move(tid, task, Where::Own);
+    return;
+  }
   if (task.where == Where::Here && (current_ == tid || now < task.not_before_ns)) {
     current_ = tid;
     return;
@@ -100,6 +115,10 @@ void Placement::on_call(pid_t tid) {
     if (other_computes || !shares || other.usual_gap_ns >= kSharesNs) {
       // Both would take turns on one CPU while another idles.
       if (!shares || !other_computes || !move(current_, other, Where::Away)) {
+        if (turns_ > kInTurns) {  // no CPU will idle, if the other does not stay here
+          leave_alone(now);
+          move(current_, other, Where::Own);
+        }
         move(tid, task, Where::Own);
         return;
       }

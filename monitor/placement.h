@@ -44,12 +44,17 @@ class Placement {
   };
   [[nodiscard]] bool other_runs_here(pid_t tid) const;
   bool move(pid_t tid, Placed& task, Where where);
+  void leave_alone(int64_t now);
   void arm(bool on);
 
   bool enabled_ = false;
   int cpu_ = 0;
   bool armed_ = false;
   pid_t current_ = 0;  // of those that are here, the one that called last
+  pid_t last_caller_ = 0;
+  int turns_ = 0;  // how often the caller is another than the one before, smoothed; to kAllTurns
+  int64_t alone_until_ns_ = 0;  // several call at once: nobody is placed until then
+  int64_t alone_ns_ = 0;        // how long that was to last
   std::unordered_map<pid_t, Placed> tasks_;
 };
 

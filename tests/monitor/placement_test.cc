@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <optional>
 
 namespace callgate {
 namespace {
@@ -21,18 +22,22 @@ cpu_set_t mask_of(pid_t tid) {
 
 bool equal(const cpu_set_t& a, const cpu_set_t& b) { return CPU_EQUAL(&a, &b) != 0; }
 
-// A child that sleeps; killed at the end.
+// A child that sleeps, or never does; killed at the end.
 class Sleeper {
  public:
-  Sleeper() : pid_(::fork()) {
+  explicit Sleeper(bool wakes = false) : pid_(::fork()) {
     if (pid_ == 0) {
-      for (;;) ::pause();
+      for (;;) {
+        if (!wakes) ::pause();
+      }
     }
   }
   ~Sleeper() {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
@@ -170,6 +175,35 @@ TEST(Placement, AChildTakesItsParentsPlaceAndIsGivenTheOriginalMaskOnceItCompute
     let_it_compute(placement);
     HOLDS(equal(mask_of(child.pid()), own));
     HOLDS(equal(mask_of(parent.pid()), own));
+    return 0;
+  });
+}
+
+TEST(Placement, TasksThatCallInTurnsAreLeftAloneUntilOneIsLeft) {
+  in_child([] {
+    Sleeper one(true);
+    std::optional<Sleeper> other(true);
+    const cpu_set_t own = mask_of(one.pid());
+    Placement placement(true);
+    constexpr useconds_t kGap = 100;  // closer calls would share the place
+    bool alone = false;
+    for (int i = 0; i < 10'000 && !alone; ++i) {
+      for (const pid_t tid : {one.pid(), other->pid()}) {
+        ::usleep(kGap);
+        placement.on_call(tid);
+      }
+      alone = i > 0 && equal(mask_of(one.pid()), own) && equal(mask_of(other->pid()), own);
+    }
+    HOLDS(alone);
+    placement.forget(other->pid());
+    other.reset();
+    bool here = false;
+    for (int i = 0; i < 10'000 && !here; ++i) {
+      ::usleep(kGap);
+      placement.on_call(one.pid());
+      here = equal(mask_of(one.pid()), mask_of(0));
+    }
+    HOLDS(here);
     return 0;
   });
 }
