@@ -23,6 +23,7 @@ struct SessionOptions;
 struct FilterInputs {
   PolicyNeeds needs;
   std::vector<SyscallRule> syscall_rules;
+  bool accept = true;        // some accept is refused or said
   bool limits = false;       // the policy has limit statements
   bool observe_all = false;  // audit or log: every row with a need is traced
   bool audit = false;        // what a `syscall` statement refuses runs, with a FilterNote

@@ -12,6 +12,7 @@
 #include "monitor/fence.h"
 #include "monitor/filter.h"
 #include "monitor/filter_lists.h"
+#include "monitor/given_sockets.h"
 #include "monitor/naive_mirror.h"
 #include "monitor/session.h"
 
@@ -39,7 +40,8 @@ bool need_present(const SyscallRow& row, const FilterInputs& inputs) {
     case Need::Stat:
       return inputs.observe_all || needs.stat;
     case Need::Network:
-      return inputs.observe_all || needs.network;
+      return inputs.observe_all ||
+             (needs.network && (row.operation != Operation::Accept || inputs.accept));
     case Need::Signal:
       return inputs.observe_all || needs.signals;
     case Need::Limit:
@@ -177,6 +179,7 @@ FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, 
   const bool enforces =
       needs.paths || needs.attributes || needs.execute || needs.stat || needs.network;
   if (enforces && inputs.privileged) inputs.needs.paths = inputs.needs.attributes = true;
+  inputs.accept = accept_matters(options, policy);
   inputs.syscall_rules.assign(policy.syscall_rules().begin(), policy.syscall_rules().end());
   // Core dumps are limited without a statement; only a privileged program could lift that.
   inputs.limits = !policy.limits().empty() || (inputs.privileged && policy.needs().paths);

@@ -10,6 +10,7 @@
 
 #include "arch/instruction.h"
 #include "monitor/clock.h"
+#include "monitor/given_sockets.h"
 #include "monitor/model_naive.h"
 
 namespace callgate {
@@ -92,6 +93,7 @@ Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& 
       sink_(sink),
       own_(own),
       own_credentials_(credentials_of_this_process()),
+      accept_matters_(accept_matters(options, policy)),
       privileged_(geteuid() == 0),
       resolver_([this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
                 own_credentials_) {

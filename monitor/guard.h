@@ -214,6 +214,7 @@ class Guard {
   EventSink& sink_;
   OwnProcesses own_;
   Credentials own_credentials_;
+  const bool accept_matters_;  // given_sockets.h
   bool privileged_;  // this process can hold tracees of other users
   Keepers keepers_;
   Resolver resolver_;

@@ -38,22 +38,7 @@ Answer Guard::listen_call(Task& task, const Stop& stop) {
 
 // Who listens may accept, unless a statement that speaks of accept decides otherwise.
 Answer Guard::accept_call(Task& task, const Stop& stop) {
-  const auto refused = [&](NetFamily family, NetOp op) {
-    NetQuestion question;
-    question.family = family;
-    question.op = op;
-    const Decision decision = policy_.network(question);
-    return !decision.allowed() && decision.rule != nullptr;
-  };
-  bool any = false;
-  bool listens = false;  // somebody has such a socket, and could put it in the place of this one
-  for (int i = 0; i < kNetFamilyCount; ++i) {
-    const auto family = static_cast<NetFamily>(i);
-    if (!refused(family, NetOp::Accept)) continue;
-    any = true;
-    listens = listens || !refused(family, NetOp::Listen);
-  }
-  if (!any) return Proceed{};
+  if (!accept_matters_) return Proceed{};
   Event event = start_event(task, stop, Event::Kind::Network, "accept");
   uint64_t inode = 0;
   auto facts = socket_facts(task, stop.int_argument(Role::Fd), &inode);
@@ -64,7 +49,8 @@ Answer Guard::accept_call(Task& task, const Stop& stop) {
   event.operation = net_operation_text(question.family, NetOp::Accept);
   Decision decision = policy_.network(question);
   if (decision.rule == nullptr) decision.verdict = Verdict::Allow;
-  if (decision.allowed() && listens && enforcing() && !stop.alone && task.files.use_count() > 1) {
+  // Another thread could put a socket of another family in the place of this one.
+  if (decision.allowed() && enforcing() && !stop.alone && task.files.use_count() > 1) {
     return HoldOthers{HoldOthers::Scope::DescriptorTable};
   }
   if (decision.allowed() && !decision.log) return Proceed{};

@@ -1,5 +1,6 @@
 #include "policy/policy.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "policy/loader.h"
@@ -178,6 +179,39 @@ bool Policy::network_depends_on_type() const {
     }
   }
   return depends;
+}
+
+bool Policy::judges_accept(bool given) const {
+  constexpr auto bit = [](NetOp op) { return 1u << static_cast<unsigned>(op); };
+  const auto grants = [this](NetFamily family, unsigned ops) {
+    const auto& rules = impl_->program.networks;
+    return std::any_of(rules.begin(), rules.end(), [&](const NetRule& rule) {
+      return rule.ruling.verdict == Verdict::Allow && rule.speaks_of(family) &&
+             (rule.ops == 0 || (rule.ops & ops) != 0);
+    });
+  };
+  const auto asked = [this](NetFamily family, NetOp op) {
+    NetQuestion question;
+    question.family = family;
+    question.op = op;
+    return network(question);
+  };
+  // Who bound a socket may let it listen, unless a statement refuses that. Among the families that
+  // have no word one accepts without listening (AF_ALG).
+  const auto listens = [&](NetFamily family) {
+    const bool unknown = family == NetFamily::Other;
+    const Decision decision = asked(family, unknown ? NetOp::Create : NetOp::Listen);
+    return decision.allowed() || decision.rule == nullptr ||
+           grants(family, unknown ? ~0u : bit(NetOp::Listen));
+  };
+  const bool any = given || grants(NetFamily::Unix, ~bit(NetOp::Create));
+  for (int i = 0; i < kNetFamilyCount; ++i) {
+    const auto family = static_cast<NetFamily>(i);
+    const Decision decision = asked(family, NetOp::Accept);
+    if (decision.rule == nullptr || (decision.allowed() && !decision.log)) continue;
+    if (any || listens(family)) return true;
+  }
+  return false;
 }
 
 Decision Policy::signal(bool target_inside) const {

@@ -122,6 +122,9 @@ class Policy {
   [[nodiscard]] std::vector<const Statement*> matching(const NetQuestion& question) const;
   // Whether sockets of this family with different addresses or types can get different answers.
   [[nodiscard]] bool network_depends_on_type() const;
+  // Whether accepting from some socket that the program can have is refused, or said (`log`): one
+  // that it may let listen itself or, `given` or to be sent over a unix socket, any other.
+  [[nodiscard]] bool judges_accept(bool given) const;
   [[nodiscard]] Decision signal(bool target_inside) const;
 
   [[nodiscard]] const PolicyNeeds& needs() const;

@@ -1,9 +1,11 @@
 """Policies around real programs: the three lines of the README, the shipped profiles, one port only."""
 
+import contextlib
 import hashlib
 import http.server
 import os
 import socket
+import subprocess
 import textwrap
 import threading
 import unittest
@@ -277,6 +279,41 @@ class Network(support.WorldTest):
             self.assertEqual(gated.text, expected, f"{more}\n{gated}")
             if expected == "13\n":
                 self.assertSays(gated, "tcp accept", "network deny tcp accept")
+
+    def test_no_socket_that_was_given_accepts_where_its_family_may_not(self):
+        """Those of a family that may not listen are there if they were inherited or sent."""
+        program = textwrap.dedent("""
+            import array, socket, sys
+            if sys.argv[1] == "sent":
+                number = array.array("i")
+                number.frombytes(socket.socket(fileno=0).recvmsg(1, 64)[1][0][2])
+                listening = socket.socket(fileno=number[0])
+            else: listening = socket.socket(fileno=int(sys.argv[1]))
+            try: listening.accept(); print("accepted")
+            except OSError as e: print(e.errno)
+            """)
+        server = self.BASE + "network deny all\nnetwork allow tcp bind,listen,accept 127.0.0.1:*\n"
+        for more, expected in (("", "13\n"), ("network allow unix accept\n", "accepted\n")):
+            policy = self.policy(server + more)
+            for way in ("stdin", "inherited", "sent"):
+                with contextlib.ExitStack() as stack:
+                    listening, client, *pair = [stack.enter_context(s) for s in (
+                        socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX), *socket.socketpair())]
+                    listening.bind(b"\0" + os.urandom(8).hex().encode())
+                    listening.listen()
+                    client.connect(listening.getsockname())
+                    socket.send_fds(pair[0], [b"x"], [listening.fileno()])
+                    kind, stdin, options = {
+                        "stdin": ("0", listening, ()),
+                        "inherited": (str(listening.fileno()), subprocess.DEVNULL, ("--inherit-fds",)),
+                        "sent": ("sent", pair[1], ())}[way]
+                    done = subprocess.run(
+                        support.gated(policy, ["python3", "-Sc", program, kind], *options), stdin=stdin,
+                        pass_fds=[listening.fileno()], capture_output=True, text=True, timeout=60,
+                        cwd=self.work, env=environment())
+                    self.assertEqual(done.stdout, expected, f"{way}: {more}\n{done.stderr}")
+                    if expected == "13\n":
+                        self.assertIn("unix accept", done.stderr)
 
     def test_garfinkels_example_verbatim(self):
         program = textwrap.dedent("""

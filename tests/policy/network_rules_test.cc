@@ -142,6 +142,30 @@ TEST(Network, DependsOnTypeOnlyWhereAnswersCanDiffer) {
   EXPECT_TRUE(depends("network allow all\nnetwork deny raw"));
 }
 
+TEST(Network, JudgesAcceptWhereASocketCanBeThatMayNotAccept) {
+  const auto judges = [](const char* text, bool given) {
+    return policy_of(text).judges_accept(given);
+  };
+  const char* server =
+      "network deny all\nnetwork allow tcp bind 127.0.0.1:*\nnetwork allow tcp listen,accept";
+  EXPECT_FALSE(judges(server, false)) << "no other family's sockets listen";
+  EXPECT_TRUE(judges(server, true)) << "but one that was there from the start may";
+  EXPECT_FALSE(judges("", true)) << "who listens may accept";
+  EXPECT_FALSE(judges("network allow all", true));
+  EXPECT_FALSE(judges("network deny all", false));
+  EXPECT_TRUE(judges("network deny tcp accept", false)) << "who is bound may listen";
+  EXPECT_TRUE(judges("network deny all\nnetwork allow tcp listen", false));
+  EXPECT_TRUE(judges("network deny all\nnetwork allow tcp listen 127.0.0.1:80", false));
+  EXPECT_TRUE(judges("network deny all\nnetwork allow unix connect /run/giver", false))
+      << "it may be sent a socket";
+  EXPECT_TRUE(judges("network deny all\nnetwork allow unix bind /tmp/here", false));
+  EXPECT_FALSE(judges("network deny all\nnetwork allow unix create", false));
+  EXPECT_TRUE(judges("network allow any create,bind\nnetwork deny any listen,accept", false))
+      << "an AF_ALG socket accepts without listening";
+  EXPECT_TRUE(
+      judges("network deny all\nnetwork allow tcp listen\nnetwork allow tcp accept log", false));
+}
+
 TEST(Endpoints, AreWrittenAsTheyAreRead) {
   EXPECT_EQ(v4(127, 0, 0, 1, 80).text(), "127.0.0.1:80");
   EXPECT_EQ(mapped(127, 0, 0, 1, 80), v4(127, 0, 0, 1, 80));
