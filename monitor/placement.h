@@ -1,8 +1,9 @@
 // Where tracees run. A tracer and its tracee on one CPU wake each other five to ten times faster
 // than across CPUs, so a task that keeps calling is placed on the monitor's CPU, and given its own
 // mask back once it computes instead. Two tasks that both compute never have to share it: who calls
-// more takes the place, and the other goes elsewhere. The mask that the program set, and the one it
-// reads, stay the program's own.
+// more takes the place, and the other goes elsewhere. Tasks that call in turns keep the CPUs awake
+// by themselves and are left to the kernel. The mask that the program set, and the one it reads,
+// stay the program's own.
 #pragma once
 
 #include <sched.h>
