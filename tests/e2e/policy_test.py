@@ -315,6 +315,31 @@ class Network(support.WorldTest):
                     if expected == "13\n":
                         self.assertIn("unix accept", done.stderr)
 
+    def test_no_given_socket_accepts_that_somebody_outside_lets_listen_later(self):
+        program = textwrap.dedent("""
+            import socket
+            given = socket.socket(fileno=0); print("started", flush=True); open(GO).readline()
+            try: given.accept(); print("accepted")
+            except OSError as e: print(e.errno)
+            """)
+        for more, expected in (("", "13\n"), ("network allow tcp accept\n", "accepted\n")):
+            policy = self.policy(self.BASE + "network deny all\n" + more)
+            reader, writer = os.pipe()
+            with socket.socket() as given, open(writer, "wb", buffering=0) as go:
+                given.bind(("127.0.0.1", 0))
+                program_here = program.replace("GO", str(reader))
+                process = subprocess.Popen(
+                    support.gated(policy, ["python3", "-Sc", program_here], "--inherit-fds"), stdin=given,
+                    pass_fds=[reader], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                    cwd=self.work, env=environment())
+                os.close(reader)
+                self.assertEqual(process.stdout.readline(), "started\n")
+                given.listen()
+                with socket.create_connection(given.getsockname()):
+                    go.write(b"now\n")
+                    out, err = process.communicate(timeout=60)
+            self.assertEqual(out, expected, f"{more}\n{err}")
+
     def test_garfinkels_example_verbatim(self):
         program = textwrap.dedent("""
             import socket
