@@ -163,8 +163,9 @@ Answer Guard::dispatch(Task& task, const Stop& stop) {
     case Operation::ProtectMemory:
       return protect_call(task, stop);
     case Operation::GuardArea:
-    case Operation::SharedMemory:
       return area_call(task, stop);
+    case Operation::SharedMemory:
+      return shared_memory_call(task, stop);
     case Operation::Socket:
       return socket_call(task, stop);
     case Operation::Connect:

@@ -157,6 +157,8 @@ class Guard {
   Answer map_call(Task& task, const Stop& stop);
   Answer protect_call(Task& task, const Stop& stop);
   Answer area_call(Task& task, const Stop& stop);
+  Answer shared_memory_call(Task& task, const Stop& stop);
+  Answer refuse_area(const Task& task, const Stop& stop);
 
   // guard_network.cc
   struct JudgedAddress {

@@ -262,9 +262,10 @@ Answer Guard::map_call(Task& task, const Stop& stop) {
   const uint64_t address = stop.argument(Role::Address);
   const uint64_t protection = stop.argument(Role::Protection);
   const uint64_t flags = stop.argument(Role::MapFlags);
-  const bool placed = address != 0 || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) != 0;
-  if (placed && ArgumentArea::touches(address, stop.argument(Role::Length))) {
-    return area_call(task, stop);
+  if (ArgumentArea::touches(address, stop.argument(Role::Length))) {
+    if ((flags & MAP_FIXED) != 0) return refuse_area(task, stop);
+    // A wish: what is mapped stays, and the kernel looks elsewhere. Only it must be mapped.
+    if (task.memory->area == AddressSpace::Area::Unmapped) return MapAreaFirst{};
   }
   if ((protection & PROT_EXEC) == 0 || (flags & MAP_ANONYMOUS) != 0) return Proceed{};
   const bool raced = !stop.alone && task.files.use_count() > 1;
@@ -307,34 +308,39 @@ Answer Guard::protect_call(Task& task, const Stop& stop) {
 }
 
 Answer Guard::area_call(Task& task, const Stop& stop) {
-  const SyscallRow& row = *stop.row;
-  bool touches = false;
-  if (row.operation == Operation::SharedMemory) {
-    // ipc multiplexes: SHMAT 21 and SHMCTL 24 carry the segment first, SHMAT and SHMDT 22 an
-    // address last; the rest of it is none of our business.
-    const bool mux = row.name == "ipc";
-    const auto id = static_cast<int>(mux ? stop.arguments[1] : stop.argument(Role::ShmId));
-    const uint64_t address =
-        (mux ? stop.arguments[4] : stop.argument(Role::Address)) & ((uint64_t{1} << 56) - 1);
-    const auto sub = static_cast<unsigned>(stop.arguments[0]) & 0xffffu;
-    const bool names_segment = mux ? sub == 21 || sub == 24 : row.argument(Role::ShmId) >= 0;
-    const bool names_address = mux ? sub == 21 || sub == 22 : row.argument(Role::Address) >= 0;
-    touches = (names_segment && id == area_.segment()) ||
-              (names_address && address != 0 && address < ArgumentArea::kWindowEnd &&
-               address + 1 != 0 && (address >= ArgumentArea::kAddress || row.name != "shmdt"));
-    if (names_segment && id != area_.segment() && address != 0 &&
-        address < ArgumentArea::kAddress) {
-      touches = true;  // a segment of unknown length below the window might reach into it
-    }
-  } else {
-    const uint64_t length = std::max<uint64_t>(stop.argument(Role::Length), 1);
-    touches = ArgumentArea::touches(stop.argument(Role::Address), length);
-    if (row.argument(Role::NewAddress) >= 0 && (stop.arguments[3] & MREMAP_FIXED) != 0) {
-      touches = touches || ArgumentArea::touches(stop.argument(Role::NewAddress),
-                                                 std::max<uint64_t>(stop.arguments[2], 1));
-    }
+  const uint64_t length = std::max<uint64_t>(stop.argument(Role::Length), 1);
+  if (ArgumentArea::touches(stop.argument(Role::Address), length)) return refuse_area(task, stop);
+  if (stop.row->argument(Role::NewAddress) >= 0 && (stop.arguments[3] & MREMAP_FIXED) != 0 &&
+      ArgumentArea::touches(stop.argument(Role::NewAddress),
+                            std::max<uint64_t>(stop.arguments[2], 1))) {
+    return refuse_area(task, stop);
   }
-  if (!touches) return Proceed{};
+  return Proceed{};
+}
+
+Answer Guard::shared_memory_call(Task& task, const Stop& stop) {
+  // ipc multiplexes: SHMAT 21 and SHMCTL 24 carry the segment first, SHMAT and SHMDT 22 an address
+  // last, SHMAT the flags where shmat has them; the rest of it is none of our business.
+  const SyscallRow& row = *stop.row;
+  const bool mux = row.name == "ipc";
+  const auto sub = static_cast<unsigned>(stop.arguments[0]) & 0xffffu;
+  const bool attaches = mux ? sub == 21 : row.name == "shmat";
+  const bool detaches = mux ? sub == 22 : row.name == "shmdt";
+  const bool controls = mux ? sub == 24 : row.name == "shmctl";
+  const auto id = static_cast<int>(mux ? stop.arguments[1] : stop.argument(Role::ShmId));
+  const uint64_t address = mux ? stop.arguments[4] : stop.argument(Role::Address);
+  if ((attaches || controls) && id == area_.segment()) return refuse_area(task, stop);
+  if (detaches && ArgumentArea::touches(address, 1)) return refuse_area(task, stop);
+  // A segment of unknown length below the window might reach into it; without SHM_REMAP it takes
+  // the place of nothing that is mapped.
+  if (attaches && address != 0 && ArgumentArea::touches(address, UINT64_MAX)) {
+    if ((stop.arguments[2] & SHM_REMAP) != 0) return refuse_area(task, stop);
+    if (task.memory->area == AddressSpace::Area::Unmapped) return MapAreaFirst{};
+  }
+  return Proceed{};
+}
+
+Answer Guard::refuse_area(const Task& task, const Stop& stop) {
   Event event = start_event(task, stop, Event::Kind::Other, "argument area");
   event.reason = kAreaReason;
   event.verdict = Verdict::Deny;

@@ -16,30 +16,18 @@
 //   path allow all /**
 //   network deny all
 // report: argument area
-#include "tests/support/attack.h"
+#include "tests/support/shared_segment.h"
 
 namespace attack {
-namespace {
-
-// "70000000-74000000" of the System V segment mapped here, or empty.
-std::string segment_range() {
-  std::FILE* maps = std::fopen("/proc/self/maps", "re");
-  must(maps != nullptr, "maps");
-  char line[512];
-  std::string range;
-  while (std::fgets(line, sizeof line, maps) != nullptr) {
-    if (std::strstr(line, "/SYSV") != nullptr) range.assign(line, std::strcspn(line, " "));
-  }
-  std::fclose(maps);
-  return range;
-}
-
-}  // namespace
 
 void strike() {
-  const std::string range = segment_range();
-  if (range.empty()) held("no shared arguments here");
-  const std::string path = "/proc/self/map_files/" + range;
+  const auto area = SharedSegment::find();
+  if (!area.exists()) held("no shared arguments here");
+  char name[64];
+  std::snprintf(name, sizeof name, "/proc/self/map_files/%llx-%llx",
+                static_cast<unsigned long long>(area.start),
+                static_cast<unsigned long long>(area.end));
+  const std::string path = name;
   if (::open(path.c_str(), O_RDWR) >= 0) prey_taken("opened for writing");
   const int handle = ::open(path.c_str(), O_PATH);
   if (handle >= 0) {
