@@ -26,8 +26,8 @@ void grow_heap(size_t bytes) {
   mallopt(M_MMAP_THRESHOLD, static_cast<int>(kHugePage));  // large objects are among the others
   mallopt(M_TRIM_THRESHOLD, static_cast<int>(2 * bytes));
   mallopt(M_TOP_PAD, static_cast<int>(bytes + kHugePage));  // by which the heap grows next
-  [[maybe_unused]] void* volatile kept = malloc(kRequest);  // NOLINT: volatile, or not made
-  const auto end = reinterpret_cast<uintptr_t>(sbrk(0));    // NOLINT
+  [[maybe_unused]] static void* volatile kept = malloc(kRequest);  // NOLINT: volatile, or not made
+  const auto end = reinterpret_cast<uintptr_t>(sbrk(0));           // NOLINT
   if (first >= end) return;  // the heap did not grow, or is not the C library's
   madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);  // NOLINT: it is advice
 }

@@ -107,6 +107,9 @@ Result<Launch> Launch::prepare(const SessionOptions& options, const Policy& poli
   return launch;
 }
 
+// The status of a process that could not become the program.
+constexpr int kNoProgram = 127;
+
 // What the new process is given; only system calls are made in it.
 struct Launch::Call {
   const Launch* launch = nullptr;
@@ -124,21 +127,21 @@ pid_t Launch::start(const Ends& ends, pid_t monitor, const sigset_t& signal_mask
   call.shell.insert(call.shell.end(), call.argv.begin() + 1, call.argv.end());
   constexpr size_t kStack = size_t{64} << 10;
   std::vector<std::byte> stack(kStack);
-  const auto body = [](void* given) -> int {
+  const auto body = [](void* given) {
     const auto* its = static_cast<const Call*>(given);
-    its->launch->run(*its);
+    return its->launch->run(*its);
   };
   return clone(body, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &call);
 }
 
-void Launch::run(const Call& call) const {
+int Launch::run(const Call& call) const {
   const auto tell = [&](LaunchReport::Step step, int error) {
     const LaunchReport told{step, error};
     static_cast<void>(!::write(call.ends.report, &told, sizeof told));
   };
   const auto fail = [&](LaunchReport::Step step, int error) {
     tell(step, error);
-    _exit(127);
+    return kNoProgram;
   };
 
   const pid_t self = getpid();
@@ -147,50 +150,49 @@ void Launch::run(const Call& call) const {
   // Should the monitor be gone by now, its end says so, not a signal.
   ::send(call.ends.pid, &self, sizeof self, MSG_NOSIGNAL);
   ::send(call.ends.monitor, &byte, 1, MSG_NOSIGNAL);
-  if (::read(call.ends.monitor, &byte, 1) != 1) _exit(127);
+  if (::read(call.ends.monitor, &byte, 1) != 1) return kNoProgram;
 
   for (const auto& [resource, value] : limits_) {
     const rlim_t most = value == UINT64_MAX ? RLIM_INFINITY : value;
     const rlimit limit{most, most};
     if (setrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) {
-      fail(LaunchReport::Step::Failed, errno);
+      return fail(LaunchReport::Step::Failed, errno);
     }
   }
   if (!keep_core_dumps_) {
     const rlimit none{0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) != 0) fail(LaunchReport::Step::Failed, errno);
+    if (setrlimit(RLIMIT_CORE, &none) != 0) return fail(LaunchReport::Step::Failed, errno);
   }
   if (!inherit_descriptors_) {
     if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {  // before 5.11: one by one
       rlimit most{};
-      if (getrlimit(RLIMIT_NOFILE, &most) != 0) fail(LaunchReport::Step::Failed, errno);
+      if (getrlimit(RLIMIT_NOFILE, &most) != 0) return fail(LaunchReport::Step::Failed, errno);
       for (int fd = 3; static_cast<rlim_t>(fd) < most.rlim_max && fd < 1 << 20; ++fd) {
         fcntl(fd, F_SETFD, FD_CLOEXEC);
       }
     }
   }
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(LaunchReport::Step::Filter, errno);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail(LaunchReport::Step::Filter, errno);
   if (fence_ >= 0) {
     if (const Status entered = enter_fence(fence_); !entered.ok()) {
-      fail(LaunchReport::Step::Fence, entered.error().code);
+      return fail(LaunchReport::Step::Fence, entered.error().code);
     }
   }
   const sock_fprog program{static_cast<unsigned short>(filter_.program.size()),
                            const_cast<sock_filter*>(filter_.program.data())};  // NOLINT
   if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0) {
-    fail(LaunchReport::Step::Filter, errno);
+    return fail(LaunchReport::Step::Filter, errno);
   }
   // Only a live filter with a live tracer behind it answers this; a bare kernel says EFAULT, and a
   // filter without tracer ENOSYS.
   const long answer = syscall(SYS_execve, nullptr, kHandshakeQuestion, 0);
-  if (answer != kHandshakeAnswer) fail(LaunchReport::Step::Handshake, errno);
+  if (answer != kHandshakeAnswer) return fail(LaunchReport::Step::Handshake, errno);
 
   sigprocmask(SIG_SETMASK, call.signal_mask, nullptr);
   tell(LaunchReport::Step::Ready, 0);
   execve(path_.c_str(), call.argv.data(), call.environment.data());
   if (errno == ENOEXEC) execve("/bin/sh", call.shell.data(), call.environment.data());
-  fail(LaunchReport::Step::Exec, errno);
-  _exit(127);
+  return fail(LaunchReport::Step::Exec, errno);
 }
 
 }  // namespace callgate

@@ -51,7 +51,7 @@ class Launch {
  private:
   struct Call;
   Launch() = default;
-  [[noreturn]] void run(const Call& call) const;
+  int run(const Call& call) const;  // its exit status, if it comes back
   std::string path_;
   std::vector<std::string> argv_;
   std::vector<std::string> environment_;

@@ -138,10 +138,11 @@ class Commands(support.WorldTest):
 
     def test_inside_of_another_callgate_both_say_who_traces(self):
         policy = self.policy(ALLOW_ALL)
-        outcome = self.run_gated(policy, [CALLGATE, "run", "--policy", policy, "--", "true"])
+        env = support.traced_environment()
+        outcome = self.run_gated(policy, [CALLGATE, "run", "--policy", policy, "--", "true"], env=env)
         self.assertStatus(outcome, 125)
         self.assertSays(outcome, "traces callgate itself")
-        outcome = self.run_gated(policy, [CALLGATE, "doctor"])
+        outcome = self.run_gated(policy, [CALLGATE, "doctor"], env=env)
         self.assertStatus(outcome, 1)
         self.assertIn("start callgate outside of it", outcome.text)
 

@@ -436,9 +436,9 @@ class ThirtyTwoBits(transparency_test.Twice):
 class Refused(support.WorldTest):
     """What cannot work inside says so at once."""
 
-    def refused(self, argv, *words, status=1):
+    def refused(self, argv, *words, status=1, env=None):
         for policy in (ALLOW_ALL, support.WATCHED):
-            outcome = self.run_gated(policy, argv, timeout=60)
+            outcome = self.run_gated(policy, argv, timeout=60, env=env)
             self.assertStatus(outcome, status)
             for word in words:
                 self.assertIn(word, outcome.errors + outcome.text, f"\n{outcome}")
@@ -459,15 +459,17 @@ class Refused(support.WorldTest):
     def test_callgate_in_callgate(self):
         inner = self.policy(ALLOW_ALL, "inner.policy")
         for command in (["run", "--policy", inner], ["audit"]):
-            self.refused([CALLGATE, *command, "--", "echo", "ran"], "traces callgate itself", status=125)
-        outcome = self.run_gated(ALLOW_ALL, [CALLGATE, "run", "--policy", inner, "--", "echo", "ran"])
+            self.refused([CALLGATE, *command, "--", "echo", "ran"], "traces callgate itself", status=125,
+                         env=support.traced_environment())
+        outcome = self.run_gated(ALLOW_ALL, [CALLGATE, "run", "--policy", inner, "--", "echo", "ran"],
+                                 env=support.traced_environment())
         self.assertNotIn("ran", outcome.text)
 
     @need("strace")
     def test_callgate_in_strace(self):
         inner = self.policy(ALLOW_ALL, "inner.policy")
         outcome = support.run(["strace", "-f", "-o", "/dev/null", CALLGATE, "run", "--policy", inner, "--", "echo", "ran"],
-                              cwd=self.work)
+                              cwd=self.work, env=support.traced_environment())
         self.assertStatus(outcome, 125)
         self.assertSays(outcome, "traces callgate itself")
 

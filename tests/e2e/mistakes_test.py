@@ -112,9 +112,11 @@ class Mistakes(support.WorldTest):
 
     @need("strace")
     def test_under_another_tracer(self):
-        outcome = support.run(["strace", "-f", "-o", "/dev/null", CALLGATE, "run", "-p", self.policy(ALLOW_ALL), "--", "true"])
+        env = support.traced_environment()
+        inner = [CALLGATE, "run", "-p", self.policy(ALLOW_ALL), "--", "true"]
+        outcome = support.run(["strace", "-f", "-o", "/dev/null", *inner], env=env)
         self.assertAdvises(outcome, 125, "traces callgate itself", "start callgate outside of it")
-        outcome = self.run_gated(self.policy(ALLOW_ALL), [CALLGATE, "run", "-p", self.policy(ALLOW_ALL), "--", "true"])
+        outcome = self.run_gated(self.policy(ALLOW_ALL), inner, env=env)
         self.assertStatus(outcome, 125)
         self.assertSays(outcome, "start callgate outside of it")
 

@@ -102,6 +102,11 @@ def environment(**extra):
     return env
 
 
+def traced_environment():
+    """For callgate under another tracer, where LeakSanitizer, which is a tracer too, cannot work."""
+    return environment(ASAN_OPTIONS="detect_leaks=0")
+
+
 def session_of(leader):
     """Every process of the session that `leader` began, with what it is and does."""
     found = {}
