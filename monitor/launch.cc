@@ -115,14 +115,14 @@ struct Launch::Call {
   const Launch* launch = nullptr;
   Ends ends;
   pid_t monitor = 0;
-  const sigset_t* signal_mask = nullptr;
+  const Inherited* inherited = nullptr;
   std::vector<char*> argv;
   std::vector<char*> environment;
   std::vector<char*> shell;  // for a script without a first line
 };
 
-pid_t Launch::start(const Ends& ends, pid_t monitor, const sigset_t& signal_mask) const {
-  Call call{this, ends, monitor, &signal_mask, pointers(argv_), pointers(environment_), {}};
+pid_t Launch::start(const Ends& ends, pid_t monitor, const Inherited& inherited) const {
+  Call call{this, ends, monitor, &inherited, pointers(argv_), pointers(environment_), {}};
   call.shell = {const_cast<char*>("sh"), const_cast<char*>(path_.c_str())};  // NOLINT
   call.shell.insert(call.shell.end(), call.argv.begin() + 1, call.argv.end());
   constexpr size_t kStack = size_t{64} << 10;
@@ -188,7 +188,7 @@ int Launch::run(const Call& call) const {
   const long answer = syscall(SYS_execve, nullptr, kHandshakeQuestion, 0);
   if (answer != kHandshakeAnswer) return fail(LaunchReport::Step::Handshake, errno);
 
-  sigprocmask(SIG_SETMASK, call.signal_mask, nullptr);
+  call.inherited->restore();
   tell(LaunchReport::Step::Ready, 0);
   execve(path_.c_str(), call.argv.data(), call.environment.data());
   if (errno == ENOEXEC) execve("/bin/sh", call.shell.data(), call.environment.data());

@@ -11,6 +11,7 @@
 #include "arch/result.h"
 #include "arch/unique_fd.h"
 #include "monitor/filter.h"
+#include "monitor/front.h"
 #include "monitor/session.h"
 #include "policy/policy.h"
 
@@ -44,7 +45,7 @@ class Launch {
   };
   // Starts the program's process and waits until it executes the program, or has given up: it
   // shares this one's memory so long, and no page of it is copied. -1 and errno as clone says.
-  [[nodiscard]] pid_t start(const Ends& ends, pid_t monitor, const sigset_t& signal_mask) const;
+  [[nodiscard]] pid_t start(const Ends& ends, pid_t monitor, const Inherited& inherited) const;
 
   [[nodiscard]] const std::string& path() const { return path_; }
 

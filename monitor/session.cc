@@ -16,6 +16,7 @@
 
 #include "monitor/fence.h"
 #include "monitor/filter.h"
+#include "monitor/front.h"
 #include "monitor/launch.h"
 #include "monitor/tracer.h"
 
@@ -38,6 +39,13 @@ Result<Channel> make_channel() {
   return Channel{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+void raise_limit(__rlimit_resource resource) {
+  rlimit most{};
+  if (getrlimit(resource, &most) != 0) return;
+  most.rlim_cur = most.rlim_max;
+  setrlimit(resource, &most);
+}
+
 // The monitor process. Its exit status is of no interest: what matters went over the channel.
 [[noreturn]] void monitor_main(const SessionOptions& options, const Policy& policy,
                                ArgumentArea& area, pid_t front, UniqueFd to_front, UniqueFd to_root,
@@ -50,11 +58,13 @@ Result<Channel> make_channel() {
   setsid();
   prctl(PR_SET_NAME, "callgate-mon");
   prctl(PR_SET_DUMPABLE, 0);
-  rlimit most{};  // each call under way may pin a descriptor or two
-  if (getrlimit(RLIMIT_NOFILE, &most) == 0) {
-    most.rlim_cur = most.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &most);
+  // Each call under way may pin a descriptor or two, and one process's time is spent for all.
+  raise_limit(RLIMIT_NOFILE);
+  for (const auto resource : {RLIMIT_CPU, RLIMIT_RTTIME}) {
+    constexpr rlimit kNone{RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(resource, &kNone) != 0) raise_limit(resource);
   }
+  signal(SIGXCPU, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);  // a log that grows too large is a log that cannot be written
   pid_t root = 0;            // nobody: nothing is started after all
@@ -80,47 +90,6 @@ Result<Channel> make_channel() {
   sink->on_finish();
   sink.reset();
   _exit(complete ? 0 : 3);
-}
-
-// Signals that callgate passes on when they were meant for the program.
-constexpr std::array<int, 7> kForwarded = {SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
-                                           SIGUSR1, SIGUSR2, SIGALRM};
-
-bool from_inside(pid_t sender, pid_t monitor) {
-  auto status = read_task_status(sender);
-  return status.ok() && status->tracer == monitor;
-}
-
-// Stops as the program stopped, and goes on when the shell says so.
-void stop_like(int signal_number) {
-  signal(signal_number, SIG_DFL);
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, signal_number);
-  raise(signal_number);
-  sigprocmask(SIG_UNBLOCK, &set, nullptr);  // stops here
-  sigprocmask(SIG_BLOCK, &set, nullptr);
-}
-
-// Waits for the program as its parent, passing on what is meant for it.
-int front_main(pid_t root, pid_t monitor, const sigset_t& watched) {
-  for (;;) {
-    int status = 0;
-    const pid_t pid = waitpid(root, &status, WNOHANG | WUNTRACED);
-    if (pid == root) {
-      if (!WIFSTOPPED(status)) return status;
-      stop_like(WSTOPSIG(status));
-      continue;
-    }
-    siginfo_t info{};
-    const int got = sigwaitinfo(&watched, &info);
-    if (got < 0 || got == SIGCHLD || got == SIGTSTP || got == SIGTTIN || got == SIGTTOU) continue;
-    // The terminal's signals, and those of the program to its own group, have reached it already.
-    // A hang-up reaches the leader of the session alone, and that may be us in the program's place.
-    const bool for_leader = got == SIGHUP && getsid(0) == getpid();
-    if (info.si_code == SI_KERNEL ? !for_leader : from_inside(info.si_pid, monitor)) continue;
-    ::kill(root, got);
-  }
 }
 
 std::string launch_failure(const LaunchReport& report) {
@@ -206,22 +175,16 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   auto control = make_channel();  // a: the monitor, b: the front
   auto report = make_channel();   // a: the program's process, b: the front
   if (!program.ok() || !control.ok() || !report.ok()) return failure("no descriptors", errno);
-  sigset_t watched;
-  sigset_t before;
-  sigemptyset(&watched);
-  for (const int number : kForwarded) sigaddset(&watched, number);
-  for (const int number : {SIGCHLD, SIGTSTP, SIGTTIN, SIGTTOU}) sigaddset(&watched, number);
-  sigprocmask(SIG_BLOCK, &watched, &before);
-
-  const pid_t front = getpid();
+  const Front front;
+  const pid_t self = getpid();
   const pid_t monitor = fork();
   if (monitor == 0) {
     report->b.reset();
     control->b.reset();
     program->a.reset();
-    sigprocmask(SIG_SETMASK, &before, nullptr);
+    sigprocmask(SIG_SETMASK, &front.inherited().signal_mask, nullptr);
     if (!early) plain = plain_stops(inputs);
-    monitor_main(options, policy, *area, front, std::move(control->a), std::move(program->b),
+    monitor_main(options, policy, *area, self, std::move(control->a), std::move(program->b),
                  std::move(report->a), fence.stands(), std::move(plain), make_sink);
   }
   if (monitor < 0) {
@@ -232,7 +195,8 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   program->b.reset();
   pid_t root = -1;
   if (monitor > 0 && launch) {
-    root = launch->start({program->a.get(), report->a.get(), control->b.get()}, monitor, before);
+    root = launch->start({program->a.get(), report->a.get(), control->b.get()}, monitor,
+                         front.inherited());
     if (root < 0) result = failure("no processes", errno);
   }
   program->a.reset();
@@ -241,7 +205,6 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
   if (root < 0) {
     control->b.reset();  // which is how the monitor learns
     if (monitor > 0) waitpid(monitor, nullptr, 0);
-    sigprocmask(SIG_SETMASK, &before, nullptr);
     return result;
   }
 
@@ -254,7 +217,7 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
       result.message = launch_failure(told);
     }
   }
-  result.wait_status = front_main(root, monitor, watched);
+  result.wait_status = front.wait_for(root, monitor);
   char byte = 0;
   if (::read(control->b.get(), &byte, 1) != 1) {  // else descendants keep the monitor busy
     int status = 0;
@@ -266,7 +229,6 @@ SessionResult run_session(const SessionOptions& options, const Policy& policy,
       result.message = "the program could not be traced (callgate doctor says why)";
     }
   }
-  sigprocmask(SIG_SETMASK, &before, nullptr);
   return result;
 }
 
