@@ -16,6 +16,10 @@ std::optional<Abi> abi_from_audit_arch(uint32_t audit_arch);
 uint32_t audit_arch(Abi abi);
 std::string_view abi_name(Abi abi);  // "x86_64", "i386", "aarch64"
 
+// Without the top bits, which the kernel ignores in an address that is given to munmap and the like
+// (arm64's tags, x86's linear address masking).
+constexpr uint64_t untagged(uint64_t address) { return address & 0x00ff'ffff'ffff'ffff; }
+
 // 4 for i386, else 8.
 constexpr int pointer_size(Abi abi) { return abi == Abi::I386 ? 4 : 8; }
 

@@ -30,6 +30,8 @@ struct Track {
 struct KillProcess {};
 // The argument area must be mapped first; the call is then considered anew.
 struct MapAreaFirst {};
+// It cannot be told yet: the call is considered anew in a moment.
+struct AskAgain {};
 // The call depends on something that others could change meanwhile: they are held first, then the
 // call is considered anew, with `alone` true.
 struct HoldOthers {
@@ -38,6 +40,6 @@ struct HoldOthers {
 };
 
 using Answer =
-    std::variant<Refuse, Proceed, Pretend, Track, KillProcess, MapAreaFirst, HoldOthers>;
+    std::variant<Refuse, Proceed, Pretend, Track, KillProcess, MapAreaFirst, AskAgain, HoldOthers>;
 
 }  // namespace callgate

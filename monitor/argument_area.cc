@@ -2,12 +2,15 @@
 
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "arch/return_stub.h"
+#include "monitor/identity.h"
+#include "monitor/proc_files.h"
 
 namespace callgate {
 
@@ -16,12 +19,12 @@ Result<ArgumentArea> ArgumentArea::create() {
   if (segment < 0) return last_error();
   void* base = shmat(segment, nullptr, 0);
   const Error attach_error = last_error();
-  // Readable by whatever user a tracee becomes, writable by none from here on. Marked for
+  // Readable by whatever user a tracee may become, writable by none from here on. Marked for
   // destruction: it goes with its last attachment, and Linux still attaches it by number.
   shmid_ds state{};
   bool ok = base != reinterpret_cast<void*>(-1);  // NOLINT: shmat's error value
   if (ok && shmctl(segment, IPC_STAT, &state) == 0) {
-    state.shm_perm.mode = 0555;
+    state.shm_perm.mode = has_privileges() ? 0555 : 0500;
     ok = shmctl(segment, IPC_SET, &state) == 0;
   }
   shmctl(segment, IPC_RMID, nullptr);
@@ -52,10 +55,31 @@ ArgumentArea::~ArgumentArea() {
 }
 
 bool ArgumentArea::touches(uint64_t address, uint64_t length) {
-  // arm64 tags and x86 LAM: the kernel ignores the top bits of an address given to munmap.
-  address &= (uint64_t{1} << 56) - 1;
+  address = untagged(address);
   const uint64_t end = address + length < address ? UINT64_MAX : address + length;
   return address < kWindowEnd && end > kAddress;
+}
+
+uint64_t ArgumentArea::in_huge_pages(uint64_t address, uint64_t length) {
+  if (address == 0) return UINT64_MAX;
+  const uint64_t rest = (address & -address) - 1;
+  return std::max(length, (length + rest) & ~rest);
+}
+
+bool ArgumentArea::is_one(int segment) {
+  shmid_ds state{};
+  if (shmctl(segment, IPC_STAT, &state) != 0) return false;  // nobody's, or out of reach
+  return state.shm_segsz == kSlotSize * kSlots && (state.shm_perm.mode & SHM_DEST) != 0;
+}
+
+uint64_t ArgumentArea::device() {
+  if (device_ != 0) return device_;
+  auto mappings = read_mappings(::getpid());
+  if (!mappings.ok()) return 0;
+  for (const Mapping& mapping : *mappings) {
+    if (mapping.start == reinterpret_cast<uintptr_t>(base_)) device_ = mapping.device;  // NOLINT
+  }
+  return device_;
 }
 
 Result<ArgumentArea::Slot> ArgumentArea::take() {

@@ -39,6 +39,13 @@ class ArgumentArea {
   [[nodiscard]] bool has_stub() const { return (attach_flags_ & SHM_EXEC) != 0; }
   // Whether a range given to munmap, mmap ... touches the window.
   static bool touches(uint64_t address, uint64_t length);
+  // The longest that the kernel makes of this length at this address if its pages are huge: whole
+  // ones, none of them larger than what the address is a multiple of.
+  static uint64_t in_huge_pages(uint64_t address, uint64_t length);
+  // Whether the segment is some callgate's area: of its size, and marked for destruction.
+  static bool is_one(int segment);
+  // st_dev of the segment's file. 0: it cannot be told.
+  uint64_t device();
 
   // One task's share of the area while its call is in the kernel; given back when destroyed.
   class Slot {
@@ -72,6 +79,7 @@ class ArgumentArea {
  private:
   ArgumentArea(int segment, std::byte* base);
   int segment_;
+  uint64_t device_ = 0;
   int attach_flags_ = SHM_RDONLY;
   std::byte* base_;
   std::vector<size_t> free_;  // the lowest index last, so that few pages are ever touched

@@ -54,14 +54,12 @@ Status Resolver::name_object(const Viewer& viewer, int fd, Place& place) const {
     if (text.starts_with("(unreachable)")) return Error{EACCES};
     place.nameless = true;
   }
-  constexpr std::string_view kDeleted = " (deleted)";
-  if (text.ends_with(kDeleted)) {
+  if (text.ends_with(" (deleted)")) {  // it may have other links, of which nothing is known
     struct stat st {};
     if (::fstat(fd, &st) != 0) return last_error();
-    if (st.st_nlink == 0) {
-      text.resize(text.size() - kDeleted.size());
-      place.deleted = true;
-    }
+    std::string living = living_name(text, st.st_ino);
+    place.deleted = living != text;
+    text = std::move(living);
   }
   place.name = place.nameless ? text : policy_name(viewer, text, &place.foreign);
   place.real = std::move(text);

@@ -1,7 +1,6 @@
 #include "monitor/fence.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -13,6 +12,7 @@
 #include <array>
 #include <cstring>
 
+#include "monitor/identity.h"
 #include "monitor/proc_files.h"
 #include "policy/tree_grants.h"
 
@@ -47,24 +47,12 @@ uint64_t rights_of(PathOps ops) {
   return rights;
 }
 
-// By /proc/<pid>/map_files these open what a process has mapped: the argument area too.
-bool opens_mappings() {
-  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  if (syscall(SYS_capget, &header, sets.data()) != 0) return true;
-  const auto held = [&](unsigned capability) {
-    const auto& set = sets.at(CAP_TO_INDEX(capability));
-    return ((set.permitted | set.inheritable) & CAP_TO_MASK(capability)) != 0;
-  };
-  return geteuid() == 0 || held(CAP_SYS_ADMIN) || held(CAP_CHECKPOINT_RESTORE);
-}
-
 std::string unfit_options(const SessionOptions& options) {
   if (!options.offload) return "--no-offload";
   if (options.model != Model::Sealed) return "only the sealed model enforces";
   if (options.observe_all || !options.enforce) return "every call is to be recorded";
   if (!options.unheard) return "what is denied is to be said (--quiet: it is not)";
-  if (opens_mappings()) return "a privileged program could open callgate's own memory by its files";
+  if (has_privileges()) return "a privileged program could open callgate's own memory by its files";
   return {};
 }
 

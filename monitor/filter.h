@@ -29,7 +29,7 @@ struct FilterInputs {
   bool audit = false;        // what a `syscall` statement refuses runs, with a FilterNote
   bool naive = false;        // the calls by which the naive model keeps its mirror are traced
   bool co_schedule = false;  // affinity calls are answered by the monitor
-  bool privileged = false;   // run as root: tasks may become other users
+  bool privileged = false;   // has_privileges (identity.h): tasks may become other users
   bool fenced = false;       // Landlock judges names (fence.h) ...
   bool moves_fenced = false; // ... and renames and links too
   int area_segment = -1;     // SysV id of the argument area, -1 when there is none

@@ -50,18 +50,28 @@ constexpr uint32_t kNamespaces =
     0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;
 constexpr uint32_t kCloneUntraced = 0x00800000;
 constexpr uint32_t kCloneNewTime = 0x80;  // unshare only: in clone these bits are the exit signal
+constexpr uint32_t kIpcSet = 1;
+constexpr uint32_t kIpc64 = 0x100;  // which 32-bit programs add to the command
 constexpr uint32_t kReadImpliesExec = 0x0400000;
 constexpr uint32_t kQueryPersona = 0xffffffff;
 
 // Commands that hand out namespaces or a userfaultfd, or type on somebody's terminal.
 constexpr uint32_t kRefusedCommands[] = {
     0x5412,                                  // TIOCSTI
+    0x5437,                                  // TIOCVHANGUP
     0x541C,                                  // TIOCLINUX
     0xb701,     0xb702,     0xb703, 0xb704,  // NS_GET_USERNS, PARENT, NSTYPE, OWNER_UID
     0x8010b70b, 0x8010b70c,                  // NS_MNT_GET_NEXT, PREV
     0x894C,                                  // SIOCGSKNS
     0xaa00,                                  // USERFAULTFD_IOC_NEW, of /dev/userfaultfd
     0x40186f04,                              // OCFS2_IOC_REFLINK: two names, in memory
+};
+// What changes a network interface, a route or a neighbour, over a socket of any family: from
+// linux/sockios.h all that set something (SIOCADDRT to SIOCSHWTSTAMP).
+constexpr uint32_t kInterfaceCommands[] = {
+    0x890B, 0x890C, 0x890D, 0x8911, 0x8914, 0x8916, 0x8918, 0x891a, 0x891c, 0x891e, 0x8920, 0x8922,
+    0x8923, 0x8924, 0x8926, 0x8930, 0x8931, 0x8932, 0x8934, 0x8936, 0x8937, 0x8941, 0x8943, 0x8946,
+    0x8949, 0x8953, 0x8955, 0x8960, 0x8962, 0x8971, 0x8980, 0x8981, 0x8983, 0x89b0,
 };
 // Who gets a descriptor's signals.
 constexpr uint32_t kOwnerCommands[] = {0x8901, 0x8902};  // FIOSETOWN, SIOCSPGRP
@@ -121,6 +131,13 @@ std::vector<Clause> ioctl_clauses(const SyscallRow& row, const FilterInputs& inp
   }
   clauses.push_back(
       {{bits_are(command, 0xfffffff0, 0xff00)}, refuse(EPERM)});  // PIDFD_GET_*_NAMESPACE
+  if (inputs.privileged && inputs.needs.network) {
+    for (uint32_t c : kInterfaceCommands) clauses.push_back({{int_is(command, c)}, refuse(EPERM)});
+    // Bonds and bridges; SIOCPROTOPRIVATE and SIOCDEVPRIVATE.
+    for (uint32_t range : {0x8990u, 0x89a0u, 0x89e0u, 0x89f0u}) {
+      clauses.push_back({{bits_are(command, 0xfffffff0, range)}, refuse(EPERM)});
+    }
+  }
   for (uint32_t c : kOwnerCommands) clauses.push_back({{int_is(command, c)}, kTrace});
   if (inputs.needs.attributes || inputs.observe_all) {
     for (uint32_t c : kAttributeCommands) clauses.push_back({{int_is(command, c)}, kTrace});
@@ -184,12 +201,18 @@ std::vector<Clause> condition_clauses(const RowPlan& plan, const FilterInputs& i
       if (inputs.area_segment >= 0) {
         clauses.push_back({{int_is(0, static_cast<uint32_t>(inputs.area_segment))}, gate});
       }
+      if (inputs.privileged) {  // it could attach another callgate's for writing
+        *otherwise = gate;
+        return {};
+      }
       clauses.push_back({{pointer_is_null(1)}, kAllow});
       if (end != 0) clauses.push_back({{below(1, end)}, gate});
       return clauses;
     }
     case Condition::ShmctlGuard:
-      return {{{int_is(0, static_cast<uint32_t>(inputs.area_segment))}, gate}};
+      return {{{int_is(0, static_cast<uint32_t>(inputs.area_segment))}, gate},
+              {{int_is(1, kIpcSet)}, gate},
+              {{int_is(1, kIpcSet | kIpc64)}, gate}};
     case Condition::FcntlOwner:
       return {{{int_is(1, 8)}, gate}, {{int_is(1, 15)}, gate}};  // F_SETOWN, F_SETOWN_EX
     case Condition::IoctlGuard:

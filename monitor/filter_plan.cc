@@ -1,6 +1,4 @@
 // What the filter is to do with each row, before any of it is compiled.
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -13,6 +11,7 @@
 #include "monitor/filter.h"
 #include "monitor/filter_lists.h"
 #include "monitor/given_sockets.h"
+#include "monitor/identity.h"
 #include "monitor/naive_mirror.h"
 #include "monitor/session.h"
 
@@ -172,7 +171,7 @@ FilterInputs filter_inputs(const SessionOptions& options, const Policy& policy, 
                            const Fence* fence) {
   FilterInputs inputs;
   inputs.needs = policy.needs();
-  inputs.privileged = ::geteuid() == 0;
+  inputs.privileged = has_privileges();
   // The privileged can reach the argument area's file through /proc/<pid>/map_files: as long as
   // there is anything to enforce, their opens are seen.
   const PolicyNeeds& needs = policy.needs();

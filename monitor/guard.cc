@@ -11,6 +11,7 @@
 #include "arch/instruction.h"
 #include "monitor/clock.h"
 #include "monitor/given_sockets.h"
+#include "monitor/identity.h"
 #include "monitor/model_naive.h"
 
 namespace callgate {
@@ -94,7 +95,7 @@ Guard::Guard(const SessionOptions& options, const Policy& policy, ArgumentArea& 
       own_(own),
       own_credentials_(credentials_of_this_process()),
       accept_matters_(accept_matters(options, policy)),
-      privileged_(geteuid() == 0),
+      privileged_(has_privileges()),
       resolver_([this](pid_t pid) { return mirror_.has_task(pid) || mirror_.has_process(pid); },
                 own_credentials_) {
   if (options_.call_sites) load_instruction_decoder();
@@ -119,11 +120,7 @@ Answer Guard::consider(Task& task, const Stop& stop) {
 
 Answer Guard::judge_call(Task& task, const Stop& stop) {
   if (options_.model == Model::Sealed && enforcing() && redirects(stop.row->operation)) {
-    if (task.memory->area == AddressSpace::Area::Unmapped) return MapAreaFirst{};
-    if (task.memory->area == AddressSpace::Area::Failed) {
-      return refuse_for(task, stop, start_event(task, stop, Event::Kind::Other, "argument area"),
-                        ENOMEM, "the argument area cannot be mapped at its address");
-    }
+    if (auto answer = without_area(task, stop)) return *std::move(answer);
     // Even the only task known: a newborn whose maker has died may yet be met.
     if (task.landlocked && !stop.alone && pins(stop.row->operation)) {
       return HoldOthers{HoldOthers::Scope::Sandbox};
@@ -374,6 +371,7 @@ Finished Guard::finish(Task& task, InFlight& flight, int64_t& result) {
       if (result == 0) mirror_.enter_domain(task, flight.whole_process);
       break;
     case After::MapArea:
+    case After::Pause:
     case After::Exec:
     case After::Finish:
       break;

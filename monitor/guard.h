@@ -123,6 +123,7 @@ class Guard {
   std::string own_reason(const Decision& decision, const Place& place) const;
   std::string granting_alike(const Place& from, const Place& to, PathOp wider) const;
   std::optional<Decision> judge_move(const Place& from, const Place& to, Event& event) const;
+  bool same_for_all(const Place& from, const Place& to, bool renames) const;
   Result<std::string> pin(Task& task, InFlight& flight, UniqueFd& fd);
   Result<std::string> pin(Task& task, InFlight& flight, Place& place, bool object);
   Status put_name(Task& task, const Stop& stop, Track& track, Named& named);
@@ -153,11 +154,14 @@ class Guard {
   std::optional<Answer> judge_interpreters(Task& task, const Stop& stop, const Place& script,
                                            Event& event, Decision& decision, ExecWords& words);
   std::optional<Named> named_plainly(Task& task, const Stop& stop) const;
+
+  // guard_memory.cc
   bool maps_allowed_file(const Task& task, int fd) const;
   Answer map_call(Task& task, const Stop& stop);
   Answer protect_call(Task& task, const Stop& stop);
   Answer area_call(Task& task, const Stop& stop);
   Answer shared_memory_call(Task& task, const Stop& stop);
+  std::optional<Answer> without_area(Task& task, const Stop& stop);  // nullopt: it is mapped
   Answer refuse_area(const Task& task, const Stop& stop);
 
   // guard_network.cc
@@ -192,9 +196,16 @@ class Guard {
   // guard_socketcall.cc
   Answer socketcall(Task& task, const Stop& stop);
 
-  // guard_process.cc
+  // guard_signal.cc
+  bool is_inside(pid_t pid) const;
+  static bool is_caller(const Task& task, pid_t pid);
   bool within_reach(pid_t pid) const;
   bool group_within_reach(pid_t group) const;
+  [[nodiscard]] pid_t group_named(pid_t number) const;
+  // Whether the policy lets signals out, and this group holds no monitor.
+  [[nodiscard]] bool may_signal_outside(pid_t group) const;
+  static Answer before_any_is_reaped(const Stop& stop, std::optional<Event> event);
+  Answer signal_inside(Task& task, const Stop& stop, pid_t pid, Event event);
   Answer signal_by_number(Task& task, const Stop& stop, pid_t pid);
   Answer signal_group(Task& task, const Stop& stop, pid_t group, Event event);
   Answer owner_call(Task& task, const Stop& stop, pid_t owner);

@@ -1,6 +1,5 @@
 // Execution: decided at entry for a civil errno, and decided again on the image that the kernel
-// really mapped, before it runs an instruction. Also what makes file memory executable, and the
-// calls that could disturb the argument area.
+// really mapped, before it runs an instruction.
 #include <elf.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -27,16 +26,6 @@ namespace {
 constexpr const char* kUnwatchableReason = "a program that cannot be read cannot be watched";
 constexpr const char* kChangedReason = "the program changed between the decision and its execution";
 
-// A mapped file's name without the kernel's mark on names that are gone; the mark may also be part
-// of a living name, which then leads to the very inode.
-std::string living_name(const std::string& name, uint64_t inode) {
-  constexpr std::string_view kDeleted = " (deleted)";
-  if (!name.ends_with(kDeleted)) return name;
-  struct stat st {};
-  if (::lstat(name.c_str(), &st) == 0 && st.st_ino == inode) return name;
-  return name.substr(0, name.size() - kDeleted.size());
-}
-
 // A program as the task may read it; invalid where it may not. The kernel makes a process that runs
 // such a program undumpable, and so hides it from an unprivileged monitor.
 Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, const Place& place) {
@@ -44,7 +33,9 @@ Result<UniqueFd> open_image(const Credentials& own, const Credentials& task, con
   if (!eyes.ok()) return Error{EACCES};
   if (!S_ISREG(place.st.st_mode)) return UniqueFd();
   const std::string path = "/proc/self/fd/" + std::to_string(place.object.get());
-  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  UniqueFd image(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!image.valid() && errno == EWOULDBLOCK) return last_error();  // somebody holds a lease on it
+  return image;
 }
 
 // The name of the image that a task runs. One that is too long for a link to be read still stands
@@ -99,6 +90,7 @@ std::optional<Answer> Guard::judge_interpreters(Task& task, const Stop& stop, co
   const Place* image = &script;
   for (size_t level = 0; level <= ExecWords::kMostLevels; ++level) {
     auto line = script_line(*image, *credentials);
+    if (!line.ok() && line.error().code == EWOULDBLOCK) return AskAgain{};
     if (!line.ok() && !privileged_ && enforcing()) {
       return refuse_for(task, stop, std::move(event), EACCES, kUnwatchableReason);
     }
@@ -247,105 +239,6 @@ bool Guard::allows_image(Task& task, const InFlight* flight) {
   }
   if (!allowed) record(std::move(event), -EACCES);
   return allowed;
-}
-
-// The common case, a library with a plain name: the name alone decides.
-bool Guard::maps_allowed_file(const Task& task, int fd) const {
-  if (options_.observe_all) return false;
-  auto name = Resolver::directory_name(viewer(task), fd);
-  if (!name.ok() || name->starts_with("/proc/") || resolver_.in_other_proc(*name)) return false;
-  const Decision decision = judge_name(PathOp::Execute, *name);
-  return decision.allowed() && !decision.log;
-}
-
-Answer Guard::map_call(Task& task, const Stop& stop) {
-  const uint64_t address = stop.argument(Role::Address);
-  const uint64_t protection = stop.argument(Role::Protection);
-  const uint64_t flags = stop.argument(Role::MapFlags);
-  if (ArgumentArea::touches(address, stop.argument(Role::Length))) {
-    if ((flags & MAP_FIXED) != 0) return refuse_area(task, stop);
-    // A wish: what is mapped stays, and the kernel looks elsewhere. Only it must be mapped.
-    if (task.memory->area == AddressSpace::Area::Unmapped) return MapAreaFirst{};
-  }
-  if ((protection & PROT_EXEC) == 0 || (flags & MAP_ANONYMOUS) != 0) return Proceed{};
-  const bool raced = !stop.alone && task.files.use_count() > 1;
-  if (!raced && maps_allowed_file(task, stop.int_argument(Role::Fd))) return Proceed{};
-  Event event = start_event(task, stop, Event::Kind::Path, "execute");
-  auto place = resolver_.descriptor(viewer(task), stop.int_argument(Role::Fd));
-  if (!place.ok()) return failed_lookup(task, std::move(event), place.error().code);
-  event.objects.push_back({place->name, place->name, {}});
-  // A device or memory without a name is no program file.
-  Decision decision = judge(PathOp::Execute, *place);
-  if (decision.allowed() && raced && enforcing() && policy_.needs().execute) {
-    return HoldOthers{HoldOthers::Scope::DescriptorTable};
-  }
-  return decided(task, stop, std::move(event), decision, Proceed{});
-}
-
-Answer Guard::protect_call(Task& task, const Stop& stop) {
-  if (!enforcing() || !policy_.needs().execute) return Proceed{};
-  if (!stop.alone && task.memory.use_count() > 1) {
-    return HoldOthers{HoldOthers::Scope::AddressSpace};
-  }
-  const uint64_t start = stop.argument(Role::Address);
-  const uint64_t end = start + stop.argument(Role::Length);
-  auto mappings = read_mappings(task.tid);
-  Event event = start_event(task, stop, Event::Kind::Path, "execute");
-  if (!mappings.ok()) {
-    return refuse_for(task, stop, std::move(event), EACCES,
-                      "the program's mappings are unreadable");
-  }
-  for (const Mapping& mapping : *mappings) {
-    if (mapping.end <= start || mapping.start >= end) continue;
-    if (mapping.inode == 0 || mapping.execute) continue;
-    const std::string name = living_name(mapping.name, mapping.inode);
-    const Decision decision = policy_.path(PathOp::Execute, name);
-    if (decision.allowed()) continue;
-    event.objects.push_back({name, name, {}});
-    return decided(task, stop, std::move(event), decision, Proceed{});
-  }
-  return Proceed{};
-}
-
-Answer Guard::area_call(Task& task, const Stop& stop) {
-  const uint64_t length = std::max<uint64_t>(stop.argument(Role::Length), 1);
-  if (ArgumentArea::touches(stop.argument(Role::Address), length)) return refuse_area(task, stop);
-  if (stop.row->argument(Role::NewAddress) >= 0 && (stop.arguments[3] & MREMAP_FIXED) != 0 &&
-      ArgumentArea::touches(stop.argument(Role::NewAddress),
-                            std::max<uint64_t>(stop.arguments[2], 1))) {
-    return refuse_area(task, stop);
-  }
-  return Proceed{};
-}
-
-Answer Guard::shared_memory_call(Task& task, const Stop& stop) {
-  // ipc multiplexes: SHMAT 21 and SHMCTL 24 carry the segment first, SHMAT and SHMDT 22 an address
-  // last, SHMAT the flags where shmat has them; the rest of it is none of our business.
-  const SyscallRow& row = *stop.row;
-  const bool mux = row.name == "ipc";
-  const auto sub = static_cast<unsigned>(stop.arguments[0]) & 0xffffu;
-  const bool attaches = mux ? sub == 21 : row.name == "shmat";
-  const bool detaches = mux ? sub == 22 : row.name == "shmdt";
-  const bool controls = mux ? sub == 24 : row.name == "shmctl";
-  const auto id = static_cast<int>(mux ? stop.arguments[1] : stop.argument(Role::ShmId));
-  const uint64_t address = mux ? stop.arguments[4] : stop.argument(Role::Address);
-  if ((attaches || controls) && id == area_.segment()) return refuse_area(task, stop);
-  if (detaches && ArgumentArea::touches(address, 1)) return refuse_area(task, stop);
-  // A segment of unknown length below the window might reach into it; without SHM_REMAP it takes
-  // the place of nothing that is mapped.
-  if (attaches && address != 0 && ArgumentArea::touches(address, UINT64_MAX)) {
-    if ((stop.arguments[2] & SHM_REMAP) != 0) return refuse_area(task, stop);
-    if (task.memory->area == AddressSpace::Area::Unmapped) return MapAreaFirst{};
-  }
-  return Proceed{};
-}
-
-Answer Guard::refuse_area(const Task& task, const Stop& stop) {
-  Event event = start_event(task, stop, Event::Kind::Other, "argument area");
-  event.reason = kAreaReason;
-  event.verdict = Verdict::Deny;
-  record(std::move(event), -EINVAL);
-  return Refuse{EINVAL};
 }
 
 }  // namespace callgate

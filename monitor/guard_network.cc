@@ -56,6 +56,10 @@ Answer Guard::socket_call(Task& task, const Stop& stop) {
   if (options_.model == Model::Naive)
     decision.verdict = Verdict::Allow;  // it waits for the connect
   if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
+  const bool addresses_itself = question.family == NetFamily::Raw && facts.protocol == IPPROTO_RAW;
+  if (addresses_itself && options_.model != Model::Naive && policy_.needs().network) {
+    return refuse_for(task, stop, std::move(event), EPERM, kRouted);
+  }
   event.rule = decision.rule;
   Track track;
   track.flight.abi = stop.abi;

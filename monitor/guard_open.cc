@@ -228,6 +228,9 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
   Place& place = named.place;
   if (!named.found()) return failed_open(task, stop, std::move(event), open);
   remember_links(named.text, place);
+  if (place.name.starts_with("/proc/self/") && place.name.ends_with("/status")) {
+    task.reads_own_mask = true;
+  }
   event.objects.push_back(object_of(named));
   if (open.creates() && !place.exists()) ops = ops | PathOp::Create;
   event.operation = ops_text(ops);
@@ -252,9 +255,6 @@ Answer Guard::open_resolved(Task& task, const Stop& stop, OpenRequest open) {
     open.how.flags &= ~uint64_t{O_CREAT};
     open.how.mode = 0;
     open.create_removed = true;
-  }
-  if (place.name.starts_with("/proc/self/") && place.name.ends_with("/status")) {
-    task.reads_own_mask = true;
   }
   event.rule = decision.rule;
   event.log = decision.log;

@@ -60,6 +60,13 @@ Answer Guard::pair_call(Task& task, const Stop& stop) {
     if (event.reason.empty()) event.reason = own_reason(decision, to.place);
     return decided(task, stop, std::move(event), decision, Proceed{});
   }
+  // What lies at the old name, and where the directory of either name hangs, another task could
+  // change until the call is done: by a move that would change what is granted, which is made
+  // alone.
+  const bool acts = enforcing() && options_.model == Model::Sealed;
+  if (acts && !stop.alone && !same_for_all(from.place, to.place, renames)) {
+    return HoldOthers{HoldOthers::Scope::Sandbox};
+  }
   event.rule = decision.rule;
   event.log = decision.log;
   return redirect_pair(task, stop, from, to, std::move(event), decision.log);
@@ -124,6 +131,18 @@ std::optional<Decision> Guard::judge_move(const Place& from, const Place& to, Ev
   // known of answers as if it were not there.
   refusal->error = hides(from.name) ? EACCES : EXDEV;
   return refusal;
+}
+
+// Whether either name grants what the other does, to a directory with all that lies in it, a file
+// and a socket alike.
+bool Guard::same_for_all(const Place& from, const Place& to, bool renames) const {
+  const bool sockets = policy_.needs().sockets;
+  if (!renames) return !sockets || !policy_.socket_change(from.name, to.name, false);
+  const auto changes = [&](const std::string& a, const std::string& b) {
+    return policy_.widens(a, b, true) || policy_.can_plant(a, b) ||
+           (sockets && policy_.socket_change(a, b, true));
+  };
+  return !changes(from.name, to.name) && !changes(to.name, from.name);
 }
 
 Answer Guard::redirect_pair(Task& task, const Stop& stop, Named& from, Named& to, Event event,

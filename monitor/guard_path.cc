@@ -152,7 +152,8 @@ Decision Guard::judge(PathOps ops, const Place& place) const {
 // The segment's own file, which /proc/<pid>/map_files opens to the privileged.
 bool Guard::is_area(const Place& place) const {
   return place.exists() && place.deleted && place.name.starts_with("/SYSV") &&
-         place.st.st_ino == static_cast<ino_t>(area_.segment());
+         place.st.st_ino == static_cast<ino_t>(area_.segment()) &&
+         (area_.device() == 0 || place.st.st_dev == area_.device());
 }
 
 Decision Guard::judge_name(PathOps ops, std::string_view name) const {

@@ -1,4 +1,4 @@
-// Calls that reach other processes, and the settings by which a program could blind its monitor.
+// Settings of other processes, and those by which a program could blind its monitor.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sched.h>
@@ -18,171 +18,6 @@
 #include "monitor/named.h"
 
 namespace callgate {
-namespace {
-
-constexpr const char* kOutside = "the process is outside the sandbox";
-// A group that grows as fast as it is signalled must not keep its caller for ever.
-constexpr size_t kMostSignalled = 65536;
-
-// What a kill-like call aims at.
-struct Target {
-  enum class Kind : uint8_t { Process, Group, Everyone };
-  Kind kind = Kind::Process;
-  pid_t id = 0;
-};
-
-Target kill_target(pid_t argument, pid_t caller) {
-  if (argument > 0) return {Target::Kind::Process, argument};
-  if (argument == -1) return {Target::Kind::Everyone, -1};
-  if (argument == 0) return {Target::Kind::Group, getpgid(caller)};
-  if (argument == INT_MIN) return {Target::Kind::Process, INT_MAX};  // nobody has this number
-  return {Target::Kind::Group, -argument};
-}
-
-// A signal to a zombie is delivered to nobody, and counts as delivered.
-bool has_zombie(pid_t group) {
-  const auto members = group_members(group);
-  return members.ok() && std::any_of(members->begin(), members->end(), [](pid_t pid) {
-           const auto status = read_task_status(pid);
-           return status.ok() && status->state == 'Z';
-         });
-}
-
-}  // namespace
-
-// A process of the sandbox, or one whose state nothing can change any more (a zombie).
-bool Guard::within_reach(pid_t pid) const {
-  if (is_own(pid)) return false;
-  if (mirror_.has_process(pid) || mirror_.has_task(pid)) return true;
-  auto status = read_task_status(pid);
-  return status.ok() && status->state == 'Z';
-}
-
-// A group that holds none but the sandbox's own. Whoever is inside may have joined the shell's
-// (setpgid), and the one it was born in is the shell's.
-bool Guard::group_within_reach(pid_t group) const {
-  if (group <= 0) return false;  // 0: its leader is in no pid namespace of ours
-  auto members = group_members(group);
-  return members.ok() && std::all_of(members->begin(), members->end(),
-                                     [&](pid_t pid) { return within_reach(pid); });
-}
-
-Answer Guard::signal_call(Task& task, const Stop& stop) {
-  const SyscallRow& row = *stop.row;
-  const int signal = stop.int_argument(Role::SignalNumber);
-  Event event = start_event(task, stop, Event::Kind::Signal, "signal " + std::to_string(signal));
-  Target target;
-  if (row.argument(Role::PidFd) >= 0) {
-    auto pid = pidfd_target(task.tid, stop.int_argument(Role::PidFd));
-    if (!pid.ok()) return failed_lookup(task, std::move(event), pid.error().code);
-    if (*pid < 0) return failed_lookup(task, std::move(event), ESRCH);
-    // Its flags can widen the target to a group; and another pidfd could take the number meanwhile.
-    if (stop.arguments[3] != 0) return failed_lookup(task, std::move(event), EINVAL);
-    target.id = *pid;
-    if (within_reach(target.id) && enforcing() && policy_.signal(true).allowed()) {
-      return signal_by_number(task, stop, target.id);
-    }
-  } else if (row.argument(Role::Tid) >= 0) {
-    target.id = stop.int_argument(Role::Tid);
-    if (target.id <= 0) return failed_lookup(task, std::move(event), EINVAL);
-  } else {
-    target = kill_target(stop.int_argument(Role::Pid), task.process->pid);
-    // rt_sigqueueinfo takes processes alone.
-    if (row.name != "kill" && target.kind != Target::Kind::Process) {
-      return failed_lookup(task, std::move(event), EINVAL);
-    }
-  }
-  if (target.kind == Target::Kind::Process) {
-    event.objects.push_back({std::to_string(target.id), std::to_string(target.id), {}});
-    if (within_reach(target.id))
-      return decided(task, stop, std::move(event), policy_.signal(true), Proceed{});
-    if (::kill(target.id, 0) != 0 && errno == ESRCH)
-      return failed_lookup(task, std::move(event), ESRCH);
-    Decision decision = policy_.signal(false);
-    if (is_own(target.id)) {
-      decision = Decision{};
-      event.reason = "callgate itself is out of reach";
-    } else if (decision.rule == nullptr) {
-      event.reason = kOutside;
-      event.remedy = "signal allow all";
-    }
-    if (decision.error == EACCES) decision.error = EPERM;
-    return decided(task, stop, std::move(event), decision, Proceed{});
-  }
-  return signal_group(task, stop, target.kind == Target::Kind::Everyone ? -1 : target.id,
-                      std::move(event));
-}
-
-// pidfd_send_signal as the call that takes the pid itself, where nobody can change it.
-Answer Guard::signal_by_number(Task& task, const Stop& stop, pid_t pid) {
-  const bool has_info = stop.arguments[2] != 0;
-  const SyscallRow* row = find_syscall(has_info ? "rt_sigqueueinfo" : "kill");
-  auto track = begin_redirect_registers(task, stop);
-  if (!track.ok()) return exhausted(task, stop, track.error().code);
-  track->changed->set_number(stop.abi, row->number[static_cast<size_t>(stop.abi)]);
-  track->changed->set_argument(stop.abi, 0, static_cast<uint64_t>(pid));
-  return *std::move(track);
-}
-
-// A group may hold processes that are none of ours (the shell that started us): the program then
-// signals each of its own, one call after the other.
-Answer Guard::signal_group(Task& task, const Stop& stop, pid_t group, Event event) {
-  const pid_t caller = task.process->pid;
-  std::vector<pid_t> members;
-  for (const pid_t pid : mirror_.processes()) {
-    if (group == -1 ? pid != caller : getpgid(pid) == group) members.push_back(pid);
-  }
-  // The caller comes last: its own signal may end it before the others have theirs.
-  const auto rank = [caller](pid_t pid) { return std::pair(pid == caller, pid); };
-  std::ranges::sort(members, {}, rank);
-  event.objects.push_back(
-      {std::to_string(group), "group of " + std::to_string(members.size()), {}});
-  const Decision decision = policy_.signal(true);
-  if (!decision.allowed()) return decided(task, stop, std::move(event), decision, Proceed{});
-  if (!enforcing()) return observed(stop, std::move(event), false);
-  // Some may be gone since the last one had its signal, and those born meanwhile come after it.
-  const Retry& so_far = task.retry;
-  const auto next = std::ranges::find_if(members, [&](pid_t pid) {
-    return so_far.progress == 0 || rank(pid) > rank(so_far.signalled);
-  });
-  const bool kept = options_.observe_all || decision.log;
-  if (next == members.end() || so_far.progress >= kMostSignalled) {
-    const bool reached = so_far.progress > 0 && so_far.series == 0;
-    if (group != -1 && !reached && has_zombie(group)) {
-      return Pretend{
-          static_cast<unsigned>(stop.int_argument(Role::SignalNumber)) > _NSIG - 1 ? -EINVAL : 0};
-    }
-    if (so_far.progress == 0) {
-      const bool outside = group != -1 && ::kill(-group, 0) == 0;
-      return failed_lookup(task, std::move(event), outside ? EPERM : ESRCH);
-    }
-    if (kept) record(std::move(event), so_far.series);
-    return Pretend{so_far.series};
-  }
-  auto track = begin_redirect_registers(task, stop);
-  if (!track.ok()) return exhausted(task, stop, track.error().code);
-  Retry& retry = track->flight.retry;
-  track->flight.after = After::SignalOne;
-  if (retry.progress == 0) retry.series = group == -1 ? 0 : -ESRCH;
-  retry.signalled = *next;
-  if (kept) track->flight.event = std::move(event);
-  track->changed->set_argument(stop.abi, stop.row->argument(Role::Pid),
-                               static_cast<uint64_t>(*next));
-  return *std::move(track);
-}
-
-Finished Guard::finish_signals(Task& task, InFlight& flight, int64_t& result) {
-  if (result == -EINVAL) return Finished::Done;  // there is no such signal, whoever is to get it
-  Retry& retry = flight.retry;
-  ++retry.progress;
-  // It succeeds if it reached anyone; whoever has died meanwhile does not count.
-  if (retry.series != 0 && result != -ESRCH) retry.series = result;
-  result = retry.series;
-  if (retry.signalled == task.process->pid) return Finished::Done;  // the last one
-  task.retry = retry;
-  return Finished::RunAgain;
-}
-
 Answer Guard::target_call(Task& task, const Stop& stop) {
   pid_t pid = stop.int_argument(stop.row->argument(Role::Tid) >= 0 ? Role::Tid : Role::Pid);
   if (stop.row->argument(Role::Which) >= 0) {
@@ -202,14 +37,16 @@ Answer Guard::target_call(Task& task, const Stop& stop) {
     }
     if (which != process) {
       Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
-      return refuse_for(task, stop, std::move(event), EPERM, kOutside);
+      return refuse_for(task, stop, std::move(event), EPERM, kOutsideReason);
     }
   }
-  if (pid == 0 || within_reach(pid)) return Proceed{};
+  if (pid == 0 || is_caller(task, pid)) return Proceed{};
+  if (is_inside(pid)) return enforcing() ? before_any_is_reaped(stop, std::nullopt) : Proceed{};
+  if (within_reach(pid)) return Refuse{ESRCH};  // a zombie, which may be waited for any moment
   Event event = start_event(task, stop, Event::Kind::Process, std::string(stop.row->name));
   event.objects.push_back({std::to_string(pid), std::to_string(pid), {}});
   if (::kill(pid, 0) != 0 && errno == ESRCH) return failed_lookup(task, std::move(event), ESRCH);
-  return refuse_for(task, stop, std::move(event), EPERM, kOutside);
+  return refuse_for(task, stop, std::move(event), EPERM, kOutsideReason);
 }
 
 // A limit may be lowered: the new values are read once, compared and sealed.
@@ -240,7 +77,7 @@ Answer Guard::lower_limit(Task& task, const Stop& stop, int resource) {
     if (resource == RLIMIT_CORE && !wants_old) return Pretend{0};
     return refuse_for(task, stop, std::move(event), EPERM, "the policy limits this resource");
   }
-  if (task.memory->area != AddressSpace::Area::Mapped) return MapAreaFirst{};
+  if (auto answer = without_area(task, stop)) return *std::move(answer);
   auto track = begin_redirect(task, stop);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
   auto sealed = track->flight.slot.put(value);
@@ -301,33 +138,26 @@ Answer Guard::prctl_call(Task& task, const Stop& stop) {
   return refuse_for(task, stop, std::move(event), EPERM, "it would blind the monitor");
 }
 
-// F_SETOWN and friends send SIGIO (or any other signal) to whom they name.
-Answer Guard::owner_call(Task& task, const Stop& stop, pid_t owner) {
-  const pid_t target = owner < 0 ? -owner : owner;
-  bool inside = owner == 0;
-  if (owner > 0) inside = within_reach(target);
-  if (owner < 0) inside = group_within_reach(target);
-  if (inside) return Proceed{};
-  Event event = start_event(task, stop, Event::Kind::Signal, "signal owner");
-  event.objects.push_back({std::to_string(owner), std::to_string(owner), {}});
-  return refuse_for(task, stop, std::move(event), EPERM, kOutside);
-}
-
 Answer Guard::fcntl_call(Task& task, const Stop& stop) {
   const int command = static_cast<int>(stop.arguments[1]);
-  if (command == F_SETOWN) return owner_call(task, stop, static_cast<pid_t>(stop.arguments[2]));
+  if (command == F_SETOWN) {
+    const auto pid = static_cast<pid_t>(stop.arguments[2]);
+    Answer answer = owner_call(task, stop, pid);
+    if (pid == 0 || !std::holds_alternative<Proceed>(answer) || !enforcing()) return answer;
+    return before_any_is_reaped(stop, std::nullopt);
+  }
   if (command != F_SETOWN_EX) return Proceed{};
   auto owner = TraceeMemory(task.tid).read_value<f_owner_ex>(TraceeAddr{stop.arguments[2]});
   if (!owner.ok()) return Refuse{EFAULT};
   Answer answer = owner_call(task, stop, owner->type == F_OWNER_PGRP ? -owner->pid : owner->pid);
   if (!std::holds_alternative<Proceed>(answer) || !enforcing()) return answer;
-  // Said in the argument itself, and so sealed: F_SETOWN carries the pid, but not a thread's.
-  if (owner->type == F_OWNER_TID) return Refuse{EINVAL};
-  auto track = begin_redirect_registers(task, stop);
+  if (auto without = without_area(task, stop)) return *std::move(without);
+  auto track = begin_redirect(task, stop);
   if (!track.ok()) return exhausted(task, stop, track.error().code);
-  track->changed->set_argument(stop.abi, 1, F_SETOWN);
-  track->changed->set_argument(
-      stop.abi, 2, static_cast<uint64_t>(owner->type == F_OWNER_PGRP ? -owner->pid : owner->pid));
+  auto sealed = track->flight.slot.put_value(*owner);
+  if (!sealed.ok()) return exhausted(task, stop, sealed.error().code);
+  track->flight.names_process = true;
+  track->changed->set_argument(stop.abi, 2, static_cast<uint64_t>(*sealed));
   return *std::move(track);
 }
 
@@ -345,6 +175,7 @@ Answer Guard::ioctl_call(Task& task, const Stop& stop) {
     if (!track.ok()) return exhausted(task, stop, track.error().code);
     static const SyscallRow* const fcntl_row = find_syscall("fcntl");
     track->changed->set_number(stop.abi, fcntl_row->number[static_cast<size_t>(stop.abi)]);
+    track->flight.names_process = true;
     track->changed->set_argument(stop.abi, 1, F_SETOWN);
     track->changed->set_argument(stop.abi, 2, static_cast<uint64_t>(*owner));
     return *std::move(track);

@@ -34,6 +34,14 @@ bool set_groups(const std::vector<gid_t>& groups) {
 
 }  // namespace
 
+// Under no_new_privs an inheritable capability comes to life by no program file.
+bool has_privileges() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};  // NOLINT: the kernel's interface
+  if (geteuid() == 0 || syscall(SYS_capget, &header, data) != 0) return true;
+  return (data[0].permitted | data[1].permitted) != 0;
+}
+
 ScopedIdentity::ScopedIdentity(const Credentials& own, const Credentials& wanted) : own_(own) {
   const uint64_t mask = kFileCapabilities;
   if (own.fsuid == wanted.fsuid && own.fsgid == wanted.fsgid && own.groups == wanted.groups &&

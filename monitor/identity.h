@@ -9,6 +9,10 @@
 
 namespace callgate {
 
+// Whether this process, and so the program, is root or holds any capability: it may become another
+// user, reach objects that are not its user's, and what lies behind /proc/<pid>/map_files.
+bool has_privileges();
+
 class ScopedIdentity {
  public:
   // `own` is what this process started with; nothing is done where `wanted` equals it. Aborts if

@@ -22,12 +22,14 @@ namespace callgate {
 
 // -512..-516: the kernel will run the call again or turn it into EINTR; either way it is not the
 // result the program sees, unless a handler comes first (signal(7)).
+constexpr int64_t kRestartNoHand = -514;
 constexpr bool restarts(int64_t result) { return result >= -516 && result <= -512; }
 
 // What the exit stop means.
 enum class After : uint8_t {
   Finish,      // restore, record
   MapArea,     // our own shmat: check it, then run the stopped call again
+  Pause,       // our own wait: run the stopped call again
   OpenByName,  // openat2 of the decided name: a symlink or search refusal means another attempt
   Exec,        // a failed execve; a successful one comes as an exec event
   Socket,      // learn what was made, or that it is bound
@@ -61,6 +63,7 @@ struct InFlight {
   const SyscallRow* row = nullptr;
   bool redirected = false;            // registers differ from `original`
   bool returns_itself = false;        // through the return stub: no exit stop is asked for
+  bool names_process = false;         // by a number that must not become another's meanwhile
   std::optional<Registers> original;  // always there when redirected
   ArgumentArea::Slot slot;
   std::vector<UniqueFd> pins;  // what /proc/<keeper>/fd/<n> leads to while the call runs

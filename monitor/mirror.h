@@ -41,6 +41,11 @@ struct Process {
   pid_t executing = 0;               // the thread whose execve is under way in the kernel
 };
 
+struct TimedWait {
+  int number = 0;        // of the call
+  int64_t since_ns = 0;  // CLOCK_MONOTONIC: when it was first interrupted
+};
+
 struct Task {
   enum class State : uint8_t {
     Running,  // in user space or in a call the monitor does not follow
@@ -59,6 +64,7 @@ struct Task {
   std::unique_ptr<Credentials> credentials;  // of a root run, once asked for; null: to be read
   int held_status = 0;          // Held: the wait status that waits to be handled, 0: none
   bool interrupted = false;     // a PTRACE_INTERRUPT of ours is under way
+  std::optional<TimedWait> waits;  // a wait of limited length that our stops have interrupted
   bool reads_own_mask = false;  // opened its /proc/.../status, which shows the CPU mask
   bool landlocked = false;      // in a domain, its own or the fence's, and its children with it
   bool vforking = false;        // asleep in vfork until the child lets go

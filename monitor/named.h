@@ -16,6 +16,7 @@ namespace callgate {
 
 inline constexpr const char* kForeignReason = "another process's /proc entries are out of reach";
 
+inline constexpr const char* kOutsideReason = "the process is outside the sandbox";
 inline constexpr const char* kAreaReason = "the argument area belongs to callgate";
 inline constexpr const char* kUnreadableReason = "the program's memory is unreadable";
 inline constexpr const char* kOwnFileReason = "callgate's own files are out of reach";

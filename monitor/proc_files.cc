@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/sysmacros.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -185,6 +186,14 @@ std::vector<Mapping> parse_mappings(std::string_view text) {
     mappings.push_back(std::move(mapping));
   }
   return mappings;
+}
+
+std::string living_name(const std::string& shown, uint64_t inode) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (!shown.ends_with(kDeleted)) return shown;
+  struct stat st {};
+  if (::lstat(shown.c_str(), &st) == 0 && st.st_ino == inode) return shown;
+  return shown.substr(0, shown.size() - kDeleted.size());
 }
 
 Result<std::vector<Mapping>> read_mappings(pid_t tid) {

@@ -58,6 +58,9 @@ struct Mapping {
 };
 Result<std::vector<Mapping>> read_mappings(pid_t tid);
 std::vector<Mapping> parse_mappings(std::string_view text);
+// A name as the kernel shows it, without its mark on those that are gone; the mark may also be part
+// of a living name, which then leads to this very inode.
+std::string living_name(const std::string& shown, uint64_t inode);
 
 // The O_* flags of a task's descriptor (fdinfo). EBADF when it is not open.
 Result<int> descriptor_flags(pid_t tid, int fd);

@@ -92,6 +92,15 @@ Result<Endpoint> read_unspecified_ip(std::span<const std::byte> bytes, const Soc
   return read_ip(bytes, AF_INET);
 }
 
+Result<UniqueFd> duplicate_of(pid_t tid, int fd) {
+  UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, tid, kPidfdThread)));
+  if (!process.valid()) process.reset(static_cast<int>(syscall(SYS_pidfd_open, tid, 0)));
+  if (!process.valid()) return last_error();
+  UniqueFd copy(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
+  if (!copy.valid()) return last_error();
+  return copy;
+}
+
 }  // namespace
 
 std::string net_operation_text(NetFamily family, NetOp op) {
@@ -173,12 +182,16 @@ Result<uint64_t> socket_inode(pid_t tid, int fd) {
   return inode;
 }
 
+Result<int64_t> socket_timeout_ns(pid_t tid, int fd, int option) {
+  CALLGATE_TRY(const UniqueFd copy, duplicate_of(tid, fd));
+  timeval timeout{};
+  socklen_t size = sizeof timeout;
+  if (getsockopt(copy.get(), SOL_SOCKET, option, &timeout, &size) != 0) return last_error();
+  return timeout.tv_sec * int64_t{1'000'000'000} + timeout.tv_usec * int64_t{1'000};
+}
+
 Result<SocketFacts> query_socket(pid_t tid, int fd, uint64_t inode) {
-  UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, tid, kPidfdThread)));
-  if (!process.valid()) process.reset(static_cast<int>(syscall(SYS_pidfd_open, tid, 0)));
-  if (!process.valid()) return last_error();
-  UniqueFd copy(static_cast<int>(syscall(SYS_pidfd_getfd, process.get(), fd, 0)));
-  if (!copy.valid()) return last_error();
+  CALLGATE_TRY(const UniqueFd copy, duplicate_of(tid, fd));
   struct stat st {};
   if (::fstat(copy.get(), &st) != 0) return last_error();
   if (st.st_ino != inode) return Error{EBADF};  // another table, or another object by now

@@ -30,5 +30,7 @@ Result<uint64_t> socket_inode(pid_t tid, int fd);
 // Asks the kernel about a socket that was not made under our eyes, through a short-lived duplicate
 // (pidfd_getfd); EPERM where that is not allowed.
 Result<SocketFacts> query_socket(pid_t tid, int fd, uint64_t inode);
+// How long a call waits on a task's socket; `option` is SO_RCVTIMEO or SO_SNDTIMEO. 0: for ever.
+Result<int64_t> socket_timeout_ns(pid_t tid, int fd, int option);
 
 }  // namespace callgate

@@ -16,6 +16,8 @@ constexpr auto kSet = std::to_array<SocketOption>({
     {IPPROTO_IP, IP_OPTIONS},  // LSRR, SSRR
     {IPPROTO_IP, 16},          // IP_IPSEC_POLICY: tunnels
     {IPPROTO_IP, IP_XFRM_POLICY},
+    {IPPROTO_IP, IP_HDRINCL},    // the packet brings its own
+    {IPPROTO_IPV6, 36},          // IPV6_HDRINCL
     {IPPROTO_IPV6, IPV6_RTHDR},  // needs no right: type 2 and segment routing
     {IPPROTO_IPV6, 5},           // IPV6_2292RTHDR
     {IPPROTO_IPV6, 6},           // IPV6_2292PKTOPTIONS: control messages as one option

@@ -28,16 +28,6 @@ long control(__ptrace_request request, pid_t tid, uint64_t address = 0, uint64_t
                 reinterpret_cast<void*>(data));                  // NOLINT
 }
 
-Result<Abi> current_abi(pid_t tid) {
-  __ptrace_syscall_info info{};
-  if (control(PTRACE_GET_SYSCALL_INFO, tid, sizeof info, reinterpret_cast<uint64_t>(&info)) < 0) {
-    return last_error();
-  }
-  auto abi = abi_from_audit_arch(info.arch);
-  if (!abi) return Error{ENOSYS};
-  return *abi;
-}
-
 }  // namespace
 
 Tracer::Tracer(const SessionOptions& options, const Policy& policy, ArgumentArea& area,
@@ -57,7 +47,8 @@ Status Tracer::seize_root(pid_t root, bool fenced) {
   return Unit{};
 }
 
-bool Tracer::run(const std::function<void(bool)>& on_root_end) {
+bool Tracer::run(std::function<void(bool)> on_root_end) {
+  on_root_end_ = std::move(on_root_end);
   // Stops need no signal beside the wake-up; SIG_DFL ignores it anyway.
   struct sigaction quiet {};
   quiet.sa_handler = SIG_DFL;
@@ -82,7 +73,7 @@ bool Tracer::run(const std::function<void(bool)>& on_root_end) {
       }
       return errno == ECHILD;  // nothing left to wait for
     }
-    on_wait(tid, WaitStatus(raw), on_root_end);
+    on_wait(tid, WaitStatus(raw));
     // waitpid(-1) serves the youngest first, so a few that never pause would keep older ones from
     // ever being served.
     constexpr size_t kSweepAfter = 16;
@@ -91,20 +82,15 @@ bool Tracer::run(const std::function<void(bool)>& on_root_end) {
     if (rounds_for_makers_ > 0) await_makers();
     for (const pid_t each : mirror_.tasks()) {
       if (!hold_ && waitpid(each, &raw, __WALL | WNOHANG) == each) {
-        on_wait(each, WaitStatus(raw), on_root_end);
+        on_wait(each, WaitStatus(raw));
       }
     }
   }
   return true;
 }
 
-void Tracer::on_wait(pid_t tid, WaitStatus status, const std::function<void(bool)>& on_root_end) {
-  const bool ended =
-      status.kind() == WaitStatus::Kind::Exited || status.kind() == WaitStatus::Kind::Killed;
+void Tracer::on_wait(pid_t tid, WaitStatus status) {
   handle(tid, status);
-  if (ended && tid == root_ && !std::exchange(root_ended_, true)) {
-    on_root_end(mirror_.empty() && newborn_.empty());
-  }
   if (options_.self_check && !stopping_) check_mirror();
   if (!sink_.healthy() && options_.stop_on_log_failure && !stopping_) {
     stopping_ = true;
@@ -133,6 +119,9 @@ void Tracer::handle(pid_t tid, WaitStatus status) {
   }
   if (status.kind() == WaitStatus::Kind::Exited || status.kind() == WaitStatus::Kind::Killed) {
     on_end(tid, status);
+    if (tid == root_ && !std::exchange(root_ended_, true)) {
+      on_root_end_(mirror_.empty() && newborn_.empty());
+    }
     return;
   }
   if (status.kind() == WaitStatus::Kind::Exec) {
@@ -191,7 +180,7 @@ void Tracer::handle_known(Task& task, WaitStatus status) {
 void Tracer::resume(Task& task, int signal) {
   task.state = Task::State::Running;
   task.vforking = false;
-  const bool to_exit = task.in_flight && !task.in_flight->returns_itself;
+  const bool to_exit = task.in_flight ? !task.in_flight->returns_itself : task.waits.has_value();
   const auto request = to_exit ? PTRACE_SYSCALL : PTRACE_CONT;
   // ESRCH: it is dying, and its end will be reported.
   control(request, task.tid, 0, static_cast<uint64_t>(signal));
@@ -235,8 +224,10 @@ void Tracer::on_seccomp(Task& task) {
 void Tracer::consider_stop(Task& task, const Stop& stop) {
   if (stop.row != nullptr && stop.row->operation == Operation::Affinity) {
     const auto target = static_cast<pid_t>(stop.arguments[0]);
-    placement_.on_own_affinity(target == 0 ? task.tid : target,
-                               stop.row->name == "sched_setaffinity");
+    const pid_t whose = target == 0 ? task.tid : target;
+    if (mirror_.has_task(whose)) {
+      placement_.on_own_affinity(whose, stop.row->name == "sched_setaffinity");
+    }
   } else {
     placement_.on_call(task.tid);
   }
@@ -255,11 +246,17 @@ void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
     task.in_flight = std::make_unique<InFlight>(std::move(track->flight));
     if (task.in_flight->after == After::Exec) task.process->executing = task.tid;
     if (task.in_flight->after == After::SignalOne) keep_signals_back(task);
+    const bool names_process = task.in_flight->names_process;
     resume(task);
+    if (names_process && !hold_) await_call(task.tid);
     return;
   }
   if (std::holds_alternative<MapAreaFirst>(answer)) {
     map_area(task, stop);
+    return;
+  }
+  if (std::holds_alternative<AskAgain>(answer)) {
+    pause(task, stop);
     return;
   }
   if (auto* hold = std::get_if<HoldOthers>(&answer)) {
@@ -281,15 +278,21 @@ void Tracer::answer(Task& task, const Stop& stop, Answer answer) {
 
 void Tracer::on_exit_stop(Task& task) {
   auto flight = std::move(task.in_flight);
-  if (!flight) {  // not ours to follow any more: an execve that succeeded
-    resume(task);
+  if (!flight) {
+    if (task.waits) follow_wait(task);
+    resume(task);  // else not ours to follow any more: an execve that succeeded
     return;
   }
+  task.waits.reset();
   auto fetched = Registers::fetch_result(task.tid, flight->abi);
   if (!fetched.ok()) return;
   int64_t result = *fetched;
-  if (flight->after == After::MapArea) {
-    finish_area(task, result);
+  if (result == -EINTR && std::exchange(task.interrupted, false) && !has_signal(task.tid)) {
+    if (!flight->redirected) go_on_waiting(task);
+    result = kRestartNoHand;
+  }
+  if (flight->after == After::MapArea || flight->after == After::Pause) {
+    if (flight->after == After::MapArea) finish_area(task, result);
     flight->original->restart_call(flight->abi);
     if (!flight->original->store(task.tid).ok()) return;
     resume(task);
@@ -320,63 +323,22 @@ bool Tracer::conclude(Task& task, InFlight& flight, int64_t result) {
   return registers.store(task.tid).ok();
 }
 
-void Tracer::map_area(Task& task, const Stop& stop) {
-  auto registers = Registers::fetch(task.tid);
-  if (!registers.ok()) return;
-  auto flight = std::make_unique<InFlight>();
-  flight->after = After::MapArea;
-  flight->abi = stop.abi;
-  flight->row = stop.row;
-  flight->original = *registers;
-  static const SyscallRow* const shmat_row = find_syscall("shmat");
-  registers->set_number(stop.abi, shmat_row->number[static_cast<size_t>(stop.abi)]);
-  registers->set_argument(stop.abi, 0, static_cast<uint64_t>(area_.segment()));
-  registers->set_argument(stop.abi, 1, ArgumentArea::kAddress);
-  registers->set_argument(stop.abi, 2, static_cast<uint64_t>(area_.attach_flags()));
-  if (!registers->store(task.tid).ok()) return;
-  task.in_flight = std::move(flight);
-  resume(task);
-}
-
-// What lies at the address counts, not what shmat answered: another thread may have mapped it
-// first, or something else may be there. Who is alone in its memory need not be doubted.
-void Tracer::finish_area(Task& task, int64_t answered) {
-  if (answered == static_cast<int64_t>(ArgumentArea::kAddress) && task.memory.use_count() == 1) {
-    task.memory->area = AddressSpace::Area::Mapped;
-    return;
-  }
-  if (task.memory.use_count() > 1) task.memory->copies_doubted = true;
-  task.memory->area = AddressSpace::Area::Failed;
-  auto mappings = read_mappings(task.tid);
-  if (!mappings.ok()) return;
-  for (const Mapping& mapping : *mappings) {
-    if (mapping.start == ArgumentArea::kAddress && mapping.end == ArgumentArea::kWindowEnd &&
-        mapping.inode == static_cast<uint64_t>(area_.segment()) && mapping.read && !mapping.write &&
-        mapping.shared && mapping.name.starts_with("/SYSV")) {
-      task.memory->area = AddressSpace::Area::Mapped;
+// Nobody else is waited for, and so no number that the call names becomes free, until it is done.
+// None of these calls sleeps.
+void Tracer::await_call(pid_t tid) {
+  for (;;) {
+    const Task* task = mirror_.find(tid);
+    if (task == nullptr || !task->in_flight || task->state != Task::State::Running) return;
+    int raw = 0;
+    const pid_t ended = waitpid(tid, &raw, __WALL);
+    if (ended == tid) {
+      handle(tid, WaitStatus(raw));
+    } else if (ended < 0 && errno == EINTR) {
+      placement_.tick();
+    } else {
+      return;
     }
   }
-}
-
-void Tracer::on_event_stop(Task& task) {
-  if (task.interrupted) {
-    task.interrupted = false;
-    // Some calls answer EINTR to any stop (epoll_wait, semop, sigtimedwait; signal(7)). This stop
-    // was ours, so the program must not see it: the call is made to start over unless a signal
-    // with a handler comes.
-    constexpr int64_t kRestartNoHand = -514;
-    auto abi = current_abi(task.tid);
-    auto registers = Registers::fetch(task.tid);
-    if (abi.ok() && registers.ok() && registers->number(*abi) >= 0 &&
-        registers->result(*abi) == -EINTR) {
-      auto status = read_task_status(task.tid);
-      if (status.ok() && (status->pending & ~status->blocked) == 0) {
-        registers->set_result(*abi, kRestartNoHand);
-        static_cast<void>(registers->store(task.tid));
-      }
-    }
-  }
-  resume(task);
 }
 
 }  // namespace callgate

@@ -28,7 +28,7 @@ class Tracer {
   Status seize_root(pid_t root, bool fenced);
   // `on_root_end` is called when the first process is gone, with whether it was the last. False:
   // the kernel will not say what the tracees do, so the caller must end, and they with it.
-  [[nodiscard]] bool run(const std::function<void(bool)>& on_root_end);
+  [[nodiscard]] bool run(std::function<void(bool)> on_root_end);
 
  private:
   // Others are stopped while one task's call must not be raced.
@@ -41,12 +41,13 @@ class Tracer {
     uint64_t serial = 0;                // a release may begin the next one before we look again
   };
 
-  void on_wait(pid_t tid, WaitStatus status, const std::function<void(bool)>& on_root_end);
+  void on_wait(pid_t tid, WaitStatus status);
   void check_mirror();
   void handle(pid_t tid, WaitStatus status);
   void handle_known(Task& task, WaitStatus status);
   void on_seccomp(Task& task);
   void answer(Task& task, const Stop& stop, Answer answer);
+  void await_call(pid_t tid);
   void on_exit_stop(Task& task);
   void consider_stop(Task& task, const Stop& stop);
   // tracer_return.cc
@@ -63,9 +64,17 @@ class Tracer {
   bool waits_for_exec(Task& task, WaitStatus status);
   void end_exec(Process& process);
   void on_end(pid_t tid, WaitStatus status);
+  // tracer_wait.cc
   void on_event_stop(Task& task);
+  static bool has_signal(pid_t tid);
+  static void go_on_waiting(Task& task);
+  static void follow_wait(Task& task);
   bool is_handshake(const Task& task, const Stop& stop);
+  // tracer_area.cc
+  void run_instead(Task& task, const Stop& stop, After after, std::string_view name,
+                   const std::array<uint64_t, 3>& arguments);
   void map_area(Task& task, const Stop& stop);
+  void pause(Task& task, const Stop& stop);
   void finish_area(Task& task, int64_t answered);
   void await_makers();
   void adopt_orphans(bool makers_are_late = false);
@@ -91,6 +100,7 @@ class Tracer {
   Guard guard_;
   Placement placement_;
   pid_t root_ = 0;
+  std::function<void(bool)> on_root_end_;
   bool root_ended_ = false;  // its number may come back
   bool handshake_done_ = false;
   bool stopping_ = false;

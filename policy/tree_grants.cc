@@ -61,6 +61,14 @@ std::string misfit_of_one(const TreeGrants::Grant& itself, const TreeGrants& gra
   return {};
 }
 
+// The kernel's grant is the object's and moves with it; the policy's is its name's.
+std::string misfit_of_movable(const TreeGrants::Grant& grant, const TreeGrants& grants) {
+  if (grants.covers_from_above(grant.ops, grant.name)) return {};
+  if (!grants.covers_from_above(PathOp::Delete, grant.name)) return {};
+  return "it grants more to " + grant.name +
+         " than to what lies beside it, with which it may be moved";
+}
+
 // The kernel reads what it executes.
 std::string misfit_of_execution(const PathRule& rule, const TreeGrants& grants) {
   if (!rule.ops.has(PathOp::Execute) || rule.ruling.verdict != Verdict::Allow) return {};
@@ -163,9 +171,11 @@ TreeGrants Policy::tree_grants() const {
   }
   for (const TreeGrants::Grant& below : grants.below) {
     if (stop(misfit_of(below, grants), below.rule)) return grants;
+    if (stop(misfit_of_movable(below, grants), below.rule)) return grants;
   }
   for (const TreeGrants::Grant& itself : grants.itself) {
     if (stop(misfit_of_one(itself, grants), itself.rule)) return grants;
+    if (stop(misfit_of_movable(itself, grants), itself.rule)) return grants;
   }
   for (const PathRule& rule : program.paths) {
     if (stop(misfit_of_execution(rule, grants), rule.ruling.statement)) return grants;
