@@ -25,7 +25,7 @@ namespace attack {
 void strike() {
   const pid_t group = ::getpgid(number("ATTACK_VICTIM"));
   must(group > 0, "getpgid");
-  static_cast<void>(::setpgid(0, group));  // where both are of one session
+  const bool joined = ::setpgid(0, group) == 0;  // where both are of one session
   int pair[2];
   must(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
   must(::fcntl(pair[0], 10 /* F_SETSIG */, SIGWINCH) == 0, "F_SETSIG");
@@ -38,7 +38,9 @@ void strike() {
   int negative = -group;
   if (way("FIOSETOWN") && ::ioctl(pair[0], 0x8901, &negative) == 0) prey_taken("FIOSETOWN");
   if (way("SIOCSPGRP") && ::ioctl(pair[0], 0x8902, &negative) == 0) prey_taken("SIOCSPGRP");
-  if (way("setpriority") && ::setpriority(PRIO_PGRP, 0, ::getpriority(PRIO_PGRP, 0)) == 0) {
+  const auto named = static_cast<id_t>(joined ? 0 : group);
+  if (way("setpriority") &&
+      ::setpriority(PRIO_PGRP, named, ::getpriority(PRIO_PGRP, named)) == 0) {
     prey_taken("setpriority");
   }
   held("the group");

@@ -211,6 +211,46 @@ class FloodTest(unittest.TestCase):
         self.flood("threads", 5)
 
 
+# Asks for what the monitor may keep something of, in two parts, and waits in between.
+ASKING = r"""
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+mask = ctypes.create_string_buffer(128)
+ask = libc.sched_getaffinity
+for part in range(2):
+    first = 1_000_000 + part * 1_000_000_000
+    for number in range(first, first + (1000, 100_000)[part]):
+        ask(number, 128, mask)
+    print(os.getpid(), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def number_in_status(pid, what):
+    return int(re.search(rf"^{what}:\s*(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1])
+
+
+class Numbers(support.WorldTest):
+    def test_of_numbers_that_nobody_has_nothing_is_kept(self):
+        policy = self.policy("path allow read,execute /usr/**\nnetwork deny all\n")
+        process = subprocess.Popen(support.gated(policy, ["python3", "-Sc", ASKING]), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, cwd=self.work, env=support.environment())
+        kept = []
+        try:
+            for _ in range(2):
+                program = int(process.stdout.readline())
+                kept.append(number_in_status(number_in_status(program, "TracerPid"), "VmRSS"))
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+            self.assertEqual(process.wait(60), 0)
+        finally:
+            process.kill()
+            process.communicate()
+        print(f"affinity of 100000 numbers: {kept[0]} KiB before, {kept[1]} KiB after", flush=True)
+        if not support.is_sanitized():
+            self.assertLess(kept[1] - kept[0], 512)
+
+
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     support.main()

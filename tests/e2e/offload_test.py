@@ -24,6 +24,50 @@ for _ in range(2000):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before)
 """
 
+# A tree in which names may be moved, and within it one that may be written too: what the kernel
+# grants to the one would go where the name goes.
+FENCED = """runtime none
+path allow read,execute /usr/
+path allow read /etc/ {work}/f
+path allow read,create,delete {work}/f/**
+path allow read,write,create,delete {work}/f/x/**
+network deny all
+"""
+MOVES = r"""
+import ctypes, errno, os
+libc = ctypes.CDLL(None, use_errno=True)
+
+def say(what, call):
+    try:
+        call()
+        print(what, "-> done")
+    except OSError as error:
+        print(what, "->", errno.errorcode[error.errno])
+
+def write(name):
+    fd = os.open(name, os.O_WRONLY)
+    os.write(fd, b"mine")
+    os.close(fd)
+
+def exchange(one, other):
+    if libc.renameat2(-100, one.encode(), -100, other.encode(), 2) < 0:
+        raise OSError(ctypes.get_errno(), "")
+
+os.chdir("f")
+say("write x", lambda: write("x/file"))
+say("write conf", lambda: write("conf/file"))
+say("write conf.new", lambda: write("conf/new"))
+say("exchange", lambda: exchange("x", "conf"))
+say("exchange the other way", lambda: exchange("conf", "x"))
+say("write conf", lambda: write("conf/file"))
+say("move conf into x", lambda: os.rename("conf", "x/conf"))
+say("write it there", lambda: write("x/conf/file"))
+say("move x away", lambda: os.rename("x", "z"))
+say("move conf there", lambda: os.rename("conf", "x"))
+say("write it there", lambda: write("x/file"))
+say("write where x went", lambda: write("z/file"))
+"""
+
 # Each line: what was tried, and how it was answered.
 CALLS = r"""
 import ctypes, errno, mmap, os, socket, stat, struct, sys
@@ -209,6 +253,28 @@ class OffloadTest(support.WorldTest):
             different = [f"{a}   | Landlock: {b}" for a, b in zip(judged, lines) if a != b and not alike(a, b)]
             self.assertEqual(different, [], "\n".join(different))
             self.assertEqual(tree, left)
+
+    def test_a_grant_goes_nowhere_with_what_is_moved(self):
+        policy = self.policy(FENCED.format(work=self.work), "fenced.policy")
+        answers = []
+        for options in (("--quiet", "--no-offload"), ("--quiet",), ()):
+            self.fresh()
+            for name in ("x", "conf"):
+                (self.work / "f" / name).mkdir(parents=True)
+                (self.work / "f" / name / "file").write_text("theirs")
+            if IS_ROOT:
+                support.run(["chown", "-R", "65534:65534", self.work])
+            shown = support.run([*self.as_user, CALLGATE, "check", "--show", policy]).text
+            self.assertIn("with which it may be moved", shown[shown.find("Landlock"):][:300])
+            with open(self.work / "f/conf/file") as conf, open(self.work / "f/x/file") as x:
+                outcome = self.gated(["python3", "-c", MOVES], *options, policy=policy)
+                self.assertStatus(outcome, 0)
+                self.assertEqual((conf.read(), x.read()), ("theirs", "miners"), f"\n{outcome}")
+            answers.append((outcome.text.splitlines(), support.snapshot(self.work)))
+        self.assertEqual(answers[0], answers[1])
+        self.assertEqual(answers[0], answers[2])
+        self.assertEqual(answers[0][0][:4], ["write x -> done", "write conf -> EACCES", "write conf.new -> ENOENT",
+                                             "exchange -> EXDEV"])
 
     def test_who_enforces_is_told(self):
         def shown(text):

@@ -146,5 +146,52 @@ TEST(ArgumentArea, ARangeTouchesTheWindowExactlyWhenItSharesAByteWithIt) {
   EXPECT_TRUE(ArgumentArea::touches(a - 1, UINT64_MAX)) << "a length that wraps reaches everything";
 }
 
+// As long as the largest page that may begin at the address, whatever sizes this kernel has.
+TEST(ArgumentArea, InHugePagesALengthIsOfWholeOnes) {
+  constexpr uint64_t kMega = uint64_t{1} << 20;
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0x4000'0000, 1), 1024 * kMega);
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0x6000'0000, 1), 512 * kMega);
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0x6fe0'0000, 1), 2 * kMega);
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0x6fe0'0000, 2 * kMega), 2 * kMega);
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0x6fe0'0000, 2 * kMega + 1), 4 * kMega);
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0x6fff'f000, 4096), 4096U);
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0, 1), UINT64_MAX);
+  EXPECT_EQ(ArgumentArea::in_huge_pages(0x4000'0000, UINT64_MAX), UINT64_MAX);
+  for (const uint64_t address : {uint64_t{0}, uint64_t{0x4000'0000}, uint64_t{0x6000'0000}}) {
+    EXPECT_TRUE(ArgumentArea::touches(address, ArgumentArea::in_huge_pages(address, 1)));
+  }
+  EXPECT_FALSE(ArgumentArea::touches(0x6fe0'0000, ArgumentArea::in_huge_pages(0x6fe0'0000, 1)));
+}
+
+TEST(ArgumentArea, AnyAreaIsKnownForOneAndOtherSegmentsAreNot) {
+  auto area = ArgumentArea::create();
+  ASSERT_TRUE(area.ok());
+  EXPECT_TRUE(ArgumentArea::is_one(area->segment()));
+  EXPECT_FALSE(ArgumentArea::is_one(-1));
+  // As large, but not marked for destruction; and marked, but not as large.
+  constexpr size_t kSize = ArgumentArea::kSlotSize * ArgumentArea::kSlots;
+  const int living = ::shmget(IPC_PRIVATE, kSize, IPC_CREAT | 0600);
+  const int small = ::shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+  ASSERT_TRUE(living >= 0 && small >= 0);
+  void* const attached = ::shmat(small, nullptr, 0);
+  EXPECT_EQ(::shmctl(small, IPC_RMID, nullptr), 0);
+  EXPECT_FALSE(ArgumentArea::is_one(living));
+  EXPECT_FALSE(ArgumentArea::is_one(small));
+  EXPECT_EQ(::shmctl(living, IPC_RMID, nullptr), 0);
+  EXPECT_EQ(::shmdt(attached), 0);
+}
+
+TEST(ArgumentArea, MapsShowItsDevice) {
+  auto area = ArgumentArea::create();
+  ASSERT_TRUE(area.ok());
+  EXPECT_NE(area->device(), 0U);
+  auto mappings = read_mappings(::getpid());
+  ASSERT_TRUE(mappings.ok());
+  EXPECT_THAT(*mappings,
+              testing::Contains(testing::AllOf(
+                  testing::Field(&Mapping::inode, static_cast<uint64_t>(area->segment())),
+                  testing::Field(&Mapping::device, area->device()))));
+}
+
 }  // namespace
 }  // namespace callgate

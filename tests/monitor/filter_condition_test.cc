@@ -96,10 +96,27 @@ TEST(FilterCondition, TheArgumentWindowIsGuardedWhateverThePolicySays) {
   EXPECT_EQ(filter("shmat", {kSegment + 1, 0, 0}), kPass);
   EXPECT_EQ(filter("shmctl", {kGarbage | kSegment, 0, 0}), kTrace);
   EXPECT_EQ(filter("shmctl", {kSegment + 1, 0, 0}), kPass);
+  // Another sandbox's, which is known by what it is and not by its number.
+  for (uint64_t upper : {uint64_t{0}, kGarbage}) {
+    EXPECT_EQ(filter("shmctl", {kSegment + 1, upper | 1, 0}), kTrace);      // IPC_SET
+    EXPECT_EQ(filter("shmctl", {kSegment + 1, upper | 0x101, 0}), kTrace);  // with IPC_64
+    EXPECT_EQ(filter("shmctl", {kSegment + 1, upper | 2, 0}), kPass);       // IPC_STAT
+    EXPECT_EQ(filter.name(Abi::I386, "shmctl", {8, upper | 0x101, 0}), kTrace);
+  }
   // A 32-bit call's address is its lower half.
   EXPECT_EQ(filter.name(Abi::I386, "munmap", {kGarbage | 0x7000'0000, 4096}), kTrace);
   EXPECT_EQ(filter.name(Abi::I386, "munmap", {0xf700'0000, 4096}), kPass);
   EXPECT_EQ(filter.name(Abi::I386, "mmap2", {kGarbage, 4096, 3, 0x22}), kPass);
+}
+
+TEST(FilterCondition, ThePrivilegedCouldAttachAnothersAreaForWriting) {
+  FilterInputs inputs = nothing_needed();
+  inputs.privileged = true;
+  const Asked filter(inputs);
+  for (uint64_t address : {uint64_t{0}, uint64_t{0x7000'0000}, uint64_t{1} << 40}) {
+    EXPECT_EQ(filter("shmat", {kSegment + 1, address, 0}), kTrace) << address;
+    EXPECT_EQ(filter.name(Abi::I386, "shmat", {kSegment + 1, address, 0}), kTrace) << address;
+  }
 }
 
 TEST(FilterCondition, WithoutAnAreaNothingIsGuarded) {
@@ -115,6 +132,7 @@ TEST(FilterCondition, CommandsAreComparedAsTheKernelTruncatesThem) {
   for (uint64_t upper : {uint64_t{0}, kGarbage, uint64_t{0xffff'ffff'0000'0000}}) {
     EXPECT_EQ(filter("ioctl", {0, upper | 0x5412}), refuse(EPERM));  // TIOCSTI
     EXPECT_EQ(filter("ioctl", {0, upper | 0x541c}), refuse(EPERM));
+    EXPECT_EQ(filter("ioctl", {0, upper | 0x5437}), refuse(EPERM));  // TIOCVHANGUP
     EXPECT_EQ(filter("ioctl", {3, upper | 0xb701}), refuse(EPERM));
     EXPECT_EQ(filter("ioctl", {3, upper | 0xc038586b}), refuse(EPERM));  // XFS_IOC_OPEN_BY_HANDLE
     EXPECT_EQ(filter("ioctl", {3, upper | 0xc058587b}), refuse(EPERM));  // ATTRMULTI_BY_HANDLE
@@ -156,6 +174,28 @@ TEST(FilterCondition, CommandsAreComparedAsTheKernelTruncatesThem) {
     const bool space = (flag & 0x7e820000) != 0;
     EXPECT_EQ(filter("clone", {flag}), space ? refuse(EPERM) : kPass) << bit;
   }
+}
+
+// Of any socket, and so of one that no rule on the network speaks of.
+TEST(FilterCondition, ThePrivilegedChangeNoInterfaceWhereTheNetworkIsJudged) {
+  FilterInputs inputs = everything_needed();
+  EXPECT_EQ(Asked(inputs)("ioctl", {3, 0x8914}), kPass);  // the kernel asks for a capability
+  inputs.privileged = true;
+  const Asked filter(inputs);
+  for (const uint64_t upper : {uint64_t{0}, kGarbage}) {
+    for (const uint64_t command :
+         {0x890b, 0x890c, 0x8914, 0x8916, 0x891c, 0x8922, 0x8924, 0x8943, 0x8946, 0x8953,
+          0x8955, 0x8971, 0x8983, 0x8990, 0x89a2, 0x89b0, 0x89e0, 0x89ef, 0x89f0, 0x89ff}) {
+      EXPECT_EQ(filter("ioctl", {3, upper | command}), refuse(EPERM)) << std::hex << command;
+      EXPECT_EQ(filter.name(Abi::I386, "ioctl", {3, upper | command}), refuse(EPERM));
+    }
+    for (const uint64_t command :  // SIOCATMARK, GSTAMP; GIFNAME, CONF, FLAGS, ADDR, MTU, HWADDR
+         {0x8905, 0x8906, 0x8910, 0x8912, 0x8913, 0x8915, 0x8921, 0x8927, 0x8933, 0x8942}) {
+      EXPECT_EQ(filter("ioctl", {3, upper | command}), kPass) << std::hex << command;
+    }
+  }
+  inputs.needs.network = false;
+  EXPECT_EQ(Asked(inputs)("ioctl", {3, 0x8914}), kPass);
 }
 
 TEST(FilterCondition, AttributesByCommandOnlyWhenThePolicyTellsThemApart) {
@@ -220,6 +260,8 @@ TEST(FilterCondition, OptionsThatLeadTrafficElsewhereAreSeen) {
     EXPECT_EQ(filter("setsockopt", {3, upper | 41, upper | 6}), kTrace);     // 2292PKTOPTIONS
     EXPECT_EQ(filter("setsockopt", {3, upper | 41, upper | 32}), kTrace);    // FLOWLABEL_MGR
     EXPECT_EQ(filter("setsockopt", {3, upper | 0, upper | 4}), kTrace);      // IP_OPTIONS
+    EXPECT_EQ(filter("setsockopt", {3, upper | 0, upper | 3}), kTrace);      // IP_HDRINCL
+    EXPECT_EQ(filter("setsockopt", {3, upper | 41, upper | 36}), kTrace);    // IPV6_HDRINCL
     EXPECT_EQ(filter("setsockopt", {3, upper | 132, upper | 110}), kTrace);  // CONNECTX
     EXPECT_EQ(filter("getsockopt", {3, upper | 132, upper | 111}), kTrace);  // CONNECTX3
     EXPECT_EQ(filter("setsockopt", {3, upper | 41, upper | 26}), kPass);     // IPV6_V6ONLY

@@ -178,16 +178,20 @@ std::vector<Probe> probes(const SyscallRow& row, const Case& c) {
               {{{0, kHigh}, {2, 10}}, kPass}};
     case Condition::ShmatGuard:
       return {{{{0, kSegment}}, kTrace},
-              {{{0, kSegment + 1}}, kPass},
+              {{{0, kSegment + 1}}, c.root ? kTrace : kPass},
               {{{0, kSegment + 1}, {1, kLow}}, kTrace},
-              {{{0, kSegment + 1}, {1, kHigh}}, kPass}};
+              {{{0, kSegment + 1}, {1, kHigh}}, c.root ? kTrace : kPass}};
     case Condition::ShmctlGuard:
-      return {{{{0, kSegment}}, kTrace}, {{{0, kSegment + 1}}, kPass}};
+      return {{{{0, kSegment}}, kTrace},
+              {{{0, kSegment + 1}, {1, 0x101}}, kTrace},  // IPC_SET of a 32-bit program
+              {{{0, kSegment + 1}, {1, 2}}, kPass}};
     case Condition::FcntlOwner:
       return {{{{1, 8}}, kTrace}, {{{1, 15}}, kTrace}, {{{1, 0}}, kPass}, {{{1, 1030}}, kPass}};
     case Condition::IoctlGuard:
       return {{{{1, 0x5412}}, refuse(EPERM)},
               {{{1, 0x541c}}, refuse(EPERM)},
+              {{{1, 0x5437}}, refuse(EPERM)},
+              {{{1, 0x8914}}, c.root && c.network ? refuse(EPERM) : kPass},  // SIOCSIFFLAGS
               {{{1, 0x8901}}, kTrace},
               {{{1, 0x40086602}}, c.attributes || c.audit ? kTrace : kPass},
               {{{1, 0x5401}}, kPass}};

@@ -75,6 +75,26 @@ TEST(TreeGrants, WhatATreeCannotSayIsAnObstacleWithItsStatement) {
   EXPECT_THAT(obstacle_of("path allow read /usr/\n"), HasSubstr("runtime none"));
 }
 
+// The kernel's grant goes with the object when that is moved; the policy's stays with the name.
+TEST(TreeGrants, WhatIsGrantedMoreAmongWhatMayBeMovedIsAnObstacle) {
+  const std::string plain = kPlain;
+  for (const char* statements :
+       {"path allow read /f\npath allow read,create,delete /f/**\n"
+        "path allow read,write,create,delete /f/x/**\n",
+        "path allow read /f\npath allow delete /f/**\npath allow read,write /f/x/y\n",
+        "path allow read /f\npath allow read,delete /f/**\n"
+        "path allow read,create,delete /f/x/y/**\n"}) {
+    const TreeGrants grants = policy_of(plain + statements).tree_grants();
+    EXPECT_THAT(grants.obstacle, HasSubstr("with which it may be moved")) << statements;
+  }
+  for (const char* statements :
+       {"path allow read /f\npath allow read,create /f/**\npath allow read,write,create /f/x/**\n",
+        "path allow read /f\npath allow read,create,delete /f/**\npath allow read,delete /f/x/**\n",
+        "path allow read,write,create /work/x/**\n", "path allow read,write /work/x\n"}) {
+    EXPECT_THAT(obstacle_of(plain + statements), IsEmpty()) << statements;
+  }
+}
+
 TEST(TreeGrants, WhatTheMonitorKeepsIsNone) {
   for (const char* statement :
        {"path deny execute /work/**", "path deny attributes /work/x",
