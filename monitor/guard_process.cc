@@ -149,6 +149,7 @@ Answer Guard::fcntl_call(Task& task, const Stop& stop) {
   if (command != F_SETOWN_EX) return Proceed{};
   auto owner = TraceeMemory(task.tid).read_value<f_owner_ex>(TraceeAddr{stop.arguments[2]});
   if (!owner.ok()) return Refuse{EFAULT};
+  if (owner->pid < 0) return Refuse{ESRCH};
   Answer answer = owner_call(task, stop, owner->type == F_OWNER_PGRP ? -owner->pid : owner->pid);
   if (!std::holds_alternative<Proceed>(answer) || !enforcing()) return answer;
   if (auto without = without_area(task, stop)) return *std::move(without);

@@ -250,6 +250,7 @@ Finished Guard::finish_signals(Task& task, InFlight& flight, int64_t& result) {
 
 // F_SETOWN and friends send SIGIO (or any other signal) to whom they name.
 Answer Guard::owner_call(Task& task, const Stop& stop, pid_t owner) {
+  if (owner == INT_MIN) return Proceed{};  // EINVAL, says the kernel
   const pid_t target = owner < 0 ? -owner : owner;
   bool inside = owner == 0;
   if (owner > 0) inside = within_reach(target) || (may_signal_outside(0) && !is_own(target));

@@ -167,8 +167,13 @@ bool StatementParser::parse_ip_endpoint(const Word& word, NetRule* rule) {
     address = text.substr(0, address_end);
     std::array<uint8_t, 16> bare{};
     if (inet_pton(AF_INET6, text.c_str(), bare.data()) == 1) {
+      // What stands behind the last colon was probably meant for the port.
+      const size_t last = text.rfind(':');
+      const std::string before = text.substr(0, last);
+      const bool port = text.find_first_not_of("0123456789", last + 1) == std::string::npos &&
+                        inet_pton(AF_INET6, before.c_str(), bare.data()) == 1;
       return fail(word.column, "an IPv6 address stands in brackets (expected [address]:port)",
-                  '[' + text + "]:*");
+                  port ? '[' + before + ']' + text.substr(last) : '[' + text + "]:*");
     }
   }
   range.prefix = range.v6 ? 128 : 32;

@@ -25,6 +25,13 @@ bool looks_like_operation(const Word& word) {
 
 // What a pattern that does not begin with a slash was probably meant to be.
 std::string absolute_form(std::string_view text) {
+  // The quotes that a word processor makes of typed ones.
+  for (const std::string_view mark : {"\u201c", "\u201d", "\u201e", "\u2018", "\u2019"}) {
+    if (text.starts_with(mark)) text.remove_prefix(mark.size());
+    if (text.ends_with(mark)) text.remove_suffix(mark.size());
+  }
+  if (text.starts_with('/') || text.starts_with("~/")) return std::string(text);
+  if (text.size() > 2 && text.substr(1, 2) == ":\\") return {};  // C:\, which is nothing here
   for (const std::string_view name : {"HOME", "USER", "UID", "CWD", "TMP", "PROGRAM"}) {
     if (!text.starts_with('$') || !text.substr(1).starts_with(name)) continue;
     const std::string_view rest = text.substr(1 + name.size());

@@ -130,11 +130,15 @@ bool StatementParser::parse_limit() {
     }
     if (!read_number(digits, &rule.value) || rule.value > (UINT64_MAX - 1) >> shift) {
       const std::array<std::string_view, 1> unlimited = {"unlimited"};
+      std::string meant = nearest(word.text, unlimited);
+      if (word.text.ends_with('B') && word.text.size() > 2) {
+        meant = word.text.substr(0, word.text.size() - 1);  // 1GB
+      }
       return fail(word.column,
                   quoted(word.text) +
                       " is not a limit (expected a number, with K, M, G or T "
                       "behind it, or unlimited)",
-                  nearest(word.text, unlimited));
+                  meant);
     }
     rule.value <<= shift;
   }

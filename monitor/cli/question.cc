@@ -69,6 +69,7 @@ std::string in_quotes(std::string_view word) { return "'" + escape(word, 200) + 
 struct HostPort {
   std::string_view host;
   std::optional<uint16_t> port;
+  bool named = true;  // the port, which else is 0
 };
 
 // The last colon parts them; an IPv6 address stands in brackets when a port follows.
@@ -77,13 +78,13 @@ std::optional<HostPort> host_port(std::string_view text) {
     const size_t end = text.find(']');
     if (end == std::string_view::npos) return std::nullopt;
     const std::string_view rest = text.substr(end + 1);
-    if (rest.empty()) return HostPort{text.substr(1, end - 1), uint16_t{0}};
+    if (rest.empty()) return HostPort{text.substr(1, end - 1), uint16_t{0}, false};
     if (rest.front() != ':') return std::nullopt;
     return HostPort{text.substr(1, end - 1), number<uint16_t>(rest.substr(1))};
   }
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos || text.find(':', colon + 1) != std::string_view::npos) {
-    return HostPort{text, uint16_t{0}};
+    return HostPort{text, uint16_t{0}, false};
   }
   return HostPort{text.substr(0, colon), number<uint16_t>(text.substr(colon + 1))};
 }
@@ -108,10 +109,16 @@ NetworkOrMistake unix_question(NetOp op, const std::string& word, PolicyWorld& w
 
 NetworkOrMistake host_question(NetFamily family, NetOp op, const std::string& word,
                                PolicyWorld& world) {
+  const auto parts = host_port(word);
+  const bool has_ports = family == NetFamily::Tcp || family == NetFamily::Udp;
+  if (has_ports && parts && !parts->named) {
+    const bool bare = word.find(':') != std::string::npos && !word.starts_with('[');
+    return QuestionMistake{in_quotes(word) + " names no port; did you mean " +
+                           (bare ? "[" + word + "]" : word) + ":443?"};
+  }
   if (const auto address = parse_address(word)) {
     return NetworkQuestion{{NetQuestion{family, op, *address}}, {}};
   }
-  const auto parts = host_port(word);
   if (!parts || !parts->port || parts->host.empty()) {
     return QuestionMistake{in_quotes(word) +
                            " is no endpoint; expected ADDRESS:PORT, [ADDRESS]:PORT or HOST:PORT"};

@@ -37,6 +37,8 @@ class Mistakes(support.WorldTest):
                 ("explain read /etc/passwd", 2, "callgate explain pdf.policy read /etc/passwd"),
                 ("explain pdf.policy /etc/passwd", 2, "as in `read /etc/passwd`"),
                 ("explain pdf.policy tcp 1.2.3.4:80", 2, "as in `tcp connect 1.2.3.4:80`"),
+                ("explain pdf.policy tcp connect 1.2.3.4", 2, "did you mean 1.2.3.4:443?"),
+                ("explain pdf.policy udp send ::1", 2, "did you mean [::1]:443?"),
                 ("explain pdf.policy unix /run/x", 2, "as in `unix connect /run/bus`"),
                 ("lab run symlink_swap", 2, "did you mean symlink-swap?")):
             with self.subTest(words):

@@ -58,13 +58,17 @@ TEST(Mistakes, SuggestWhatCanBeMeant) {
                 {"path allow $TMP", "${TMP}"},
                 {"path allow ./src/*", "${CWD}/src/*"},
                 {"network allow tcp connect 80", "*:80"},
-                {"network allow tcp :80-90", "*:80-90"}};
+                {"network allow tcp :80-90", "*:80-90"},
+                {"network allow tcp ::1", "[::1]:*"},
+                {"network allow tcp ::1:443", "[::1]:443"},
+                {"path allow \u201c/x\u201d", "/x"},
+                {"limit nofile 1GB", "1G"}};
   for (const auto& one : kCases) {
     EXPECT_THAT(mistake_in(one.text),
                 HasSubstr("did you mean \"" + std::string(one.suggestion) + "\"?"))
         << one.text;
   }
-  for (const char* text : {"path allow ../x", "path allow $HOMES/x"}) {
+  for (const char* text : {"path allow ../x", "path allow $HOMES/x", "path allow C:\\x"}) {
     EXPECT_THAT(mistake_in(text), Not(HasSubstr("did you mean"))) << text;
   }
 }
