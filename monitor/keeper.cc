@@ -20,7 +20,8 @@ namespace {
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
   if (syscall(SYS_geteuid) == 0) syscall(SYS_setgroups, 0, nullptr);
-  bool ok = syscall(SYS_setresgid, gid, gid, gid) == 0 && syscall(SYS_setresuid, uid, uid, uid) == 0;
+  bool ok =
+      syscall(SYS_setresgid, gid, gid, gid) == 0 && syscall(SYS_setresuid, uid, uid, uid) == 0;
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};  // NOLINT: the kernel's interface
   ok = ok && syscall(SYS_capset, &header, none) == 0;
@@ -36,16 +37,24 @@ namespace {
 }  // namespace
 
 Keepers::~Keepers() {
-  for (const auto& [ids, pid] : keepers_) {
-    kill(pid, SIGKILL);
-    waitpid(pid, nullptr, __WALL);
-  }
+  while (!keepers_.empty()) retire_one();
+}
+
+void Keepers::retire_one() {
+  const auto oldest = std::min_element(
+      keepers_.begin(), keepers_.end(),
+      [](const auto& a, const auto& b) { return a.second.needed < b.second.needed; });
+  kill(oldest->second.pid, SIGKILL);
+  waitpid(oldest->second.pid, nullptr, __WALL);
+  keepers_.erase(oldest);
 }
 
 Result<std::string> Keepers::path_to(int fd, const Credentials& credentials) {
   const std::pair ids(credentials.fsuid, credentials.fsgid);
   auto found = keepers_.find(ids);
   if (found == keepers_.end()) {
+    constexpr size_t kMost = 64;  // a root run's program may become many users, one after the other
+    if (keepers_.size() >= kMost) retire_one();
     const pid_t monitor = getpid();
     const long pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
     if (pid < 0) return last_error();
@@ -57,18 +66,19 @@ Result<std::string> Keepers::path_to(int fd, const Credentials& credentials) {
       waited = waitpid(static_cast<pid_t>(pid), &status, __WALL | WUNTRACED);
     } while (waited < 0 && errno == EINTR);
     if (waited != pid || !WIFSTOPPED(status)) return Error{EPERM};
-    found = keepers_.emplace(ids, static_cast<pid_t>(pid)).first;
+    found = keepers_.emplace(ids, Keeper{static_cast<pid_t>(pid), 0}).first;
   }
-  return "/proc/" + std::to_string(found->second) + "/fd/" + std::to_string(fd);
+  found->second.needed = ++uses_;
+  return "/proc/" + std::to_string(found->second.pid) + "/fd/" + std::to_string(fd);
 }
 
 bool Keepers::is_keeper(pid_t pid) const {
   return std::any_of(keepers_.begin(), keepers_.end(),
-                     [pid](const auto& entry) { return entry.second == pid; });
+                     [pid](const auto& entry) { return entry.second.pid == pid; });
 }
 
 void Keepers::forget(pid_t pid) {
-  std::erase_if(keepers_, [pid](const auto& entry) { return entry.second == pid; });
+  std::erase_if(keepers_, [pid](const auto& entry) { return entry.second.pid == pid; });
 }
 
 }  // namespace callgate

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -30,7 +31,16 @@ class Keepers {
   void forget(pid_t pid);
 
  private:
-  std::map<std::pair<uid_t, gid_t>, pid_t> keepers_;
+  // Ends the one that has not been needed for the longest time. Should a call still pass through
+  // it, its name leads nowhere.
+  void retire_one();
+
+  struct Keeper {
+    pid_t pid = 0;
+    uint64_t needed = 0;  // the use of all that was its latest
+  };
+  std::map<std::pair<uid_t, gid_t>, Keeper> keepers_;
+  uint64_t uses_ = 0;
 };
 
 }  // namespace callgate

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import textwrap
 import time
 import unittest
 from pathlib import Path
@@ -249,6 +250,31 @@ class Numbers(support.WorldTest):
         print(f"affinity of 100000 numbers: {kept[0]} KiB before, {kept[1]} KiB after", flush=True)
         if not support.is_sanitized():
             self.assertLess(kept[1] - kept[0], 512)
+
+    @support.needs_root
+    def test_of_users_that_a_program_has_been_no_more_than_some_keepers_stay(self):
+        (self.work / "file").write_text("")
+        policy = self.policy(f"path allow read,execute /usr/**\npath allow all {self.work}/**\nnetwork deny all\n")
+        process = subprocess.Popen(support.gated(policy, ["python3", "-Sc", textwrap.dedent("""
+            import ctypes, os
+            libc = ctypes.CDLL(None)
+            for user in range(100000, 100200):
+                libc.setfsuid(user)
+                try: os.chmod("file", 0o644)
+                except PermissionError: pass
+            libc.setfsuid(0)
+            os.chmod("file", 0o600)
+            print(os.getpid(), flush=True)
+            input()
+            """)]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=self.work, env=support.environment())
+        try:
+            monitor = number_in_status(int(process.stdout.readline()), "TracerPid")
+            children = Path(f"/proc/{monitor}/task/{monitor}/children").read_text().split()
+            self.assertEqual((self.work / "file").stat().st_mode & 0o777, 0o600)
+            self.assertIn(len(children), range(1, 65))
+        finally:
+            process.communicate(b"\n", timeout=60)
+        self.assertEqual(process.returncode, 0)
 
 
 if __name__ == "__main__":
