@@ -124,7 +124,8 @@ class Prey:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         if "victim" in launch:
-            self.victim = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE)
+            # In a group of its own, where no other user's process is.
+            self.victim = subprocess.Popen(["sleep", "600"], stdin=subprocess.PIPE, process_group=0)
             self.victim.stdin.write(self.token.encode() + b"\n")  # which it never reads
             self.victim.stdin.flush()
         self.before = snapshot(self.s)
