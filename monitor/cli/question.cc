@@ -114,7 +114,7 @@ NetworkOrMistake host_question(NetFamily family, NetOp op, const std::string& wo
   if (has_ports && parts && !parts->named) {
     const bool bare = word.find(':') != std::string::npos && !word.starts_with('[');
     return QuestionMistake{in_quotes(word) + " names no port; did you mean " +
-                           (bare ? "[" + word + "]" : word) + ":443?"};
+                           (bare ? "[" + escape(word, 200) + "]" : escape(word, 200)) + ":443?"};
   }
   if (const auto address = parse_address(word)) {
     return NetworkQuestion{{NetQuestion{family, op, *address}}, {}};
