@@ -17,7 +17,8 @@ bool from_inside(pid_t sender, pid_t monitor) {
   return status.ok() && status->tracer == monitor;
 }
 
-bool is_pending(int number, const sigset_t& within) {
+// Takes one that waits to be delivered, if there is one.
+bool take_pending(int number, const sigset_t& within) {
   constexpr timespec kNow{0, 0};
   sigset_t one;
   sigemptyset(&one);
@@ -98,13 +99,13 @@ int Front::wait_for(pid_t program, pid_t monitor) const {
     const pid_t pid = waitpid(program, &status, WNOHANG | WUNTRACED);
     if (pid == program && WIFSTOPPED(status)) {
       stop_like(WSTOPSIG(status));
-      is_pending(SIGCONT, watched_);  // was for both, or is passed on by what follows
+      take_pending(SIGCONT, watched_);  // was for both, or is passed on by what follows
       go_on(program);
       continue;
     }
     if (pid != 0) {  // what came too late for the program is nobody's
       for (int number = 1; number < NSIG; ++number) {
-        while (is_pending(number, watched_)) {
+        while (take_pending(number, watched_)) {
         }
       }
       return status;

@@ -30,6 +30,8 @@ Target kill_target(pid_t argument, pid_t caller) {
   return {Target::Kind::Group, -argument};
 }
 
+bool is_signal(int number) { return static_cast<unsigned>(number) < _NSIG; }
+
 // A signal to a zombie is delivered to nobody, and counts as delivered.
 bool has_zombie(pid_t group) {
   const auto members = group_members(group);
@@ -146,8 +148,11 @@ Answer Guard::signal_inside(Task& task, const Stop& stop, pid_t pid, Event event
     return decided(task, stop, std::move(event), decision, Proceed{});
   }
   if (!is_inside(pid)) {  // a zombie, which takes note of nothing
-    const bool known = static_cast<unsigned>(stop.int_argument(Role::SignalNumber)) < _NSIG;
-    const int error = !known ? EINVAL : ::kill(pid, 0) != 0 ? errno : 0;
+    int error = is_signal(stop.int_argument(Role::SignalNumber)) ? 0 : EINVAL;
+    if (error == 0 && ::kill(pid, 0) != 0) error = errno;
+    event.rule = decision.rule;
+    event.log = decision.log;
+    if (auto said = kept(std::move(event), decision.log)) record(*std::move(said), -error);
     return Pretend{-error};
   }
   event.rule = decision.rule;
@@ -213,8 +218,7 @@ Answer Guard::signal_group(Task& task, const Stop& stop, pid_t group, Event even
   if (next == members.end() || so_far.progress >= kMostSignalled) {
     const bool reached = so_far.progress > 0 && so_far.series == 0;
     if (group != -1 && !reached && has_zombie(group)) {
-      return Pretend{
-          static_cast<unsigned>(stop.int_argument(Role::SignalNumber)) > _NSIG - 1 ? -EINVAL : 0};
+      return Pretend{is_signal(stop.int_argument(Role::SignalNumber)) ? 0 : -EINVAL};
     }
     if (so_far.progress == 0) {
       const bool outside = group != -1 && ::kill(-group, 0) == 0;

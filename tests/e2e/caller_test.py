@@ -68,11 +68,14 @@ class Done(support.WorldTest):
         return support.subprocess.Popen(gated(self.policy(policy), program), stdout=support.subprocess.PIPE,
                                         cwd=self.work, **options)
 
+    def await_stop(self, child):
+        _, status = os.waitpid(child.pid, os.WUNTRACED)
+        self.assertTrue(os.WIFSTOPPED(status))
+
     def test_stopped_and_continued_by_its_number(self):
         child = self.start(["sh", "-c", "kill -STOP $$; echo resumed"])
         try:
-            _, status = os.waitpid(child.pid, os.WUNTRACED)
-            self.assertTrue(os.WIFSTOPPED(status))
+            self.await_stop(child)
             os.kill(child.pid, signal.SIGCONT)
             self.assertEqual(child.communicate(timeout=30)[0], b"resumed\n")
         finally:
@@ -89,8 +92,7 @@ class Done(support.WorldTest):
             print(len(seen))
             """)], start_new_session=True)
         try:
-            _, status = os.waitpid(child.pid, os.WUNTRACED)
-            self.assertTrue(os.WIFSTOPPED(status))
+            self.await_stop(child)
             os.killpg(child.pid, signal.SIGCONT)
             self.assertEqual(child.communicate(timeout=30)[0], b"1\n")
         finally:
